@@ -1,0 +1,56 @@
+"""PufferBench: learn, teach and do reinforcement learning at the speed of PufferLib, in Python only.
+
+Everything here is loaded at first use: ``import pufferbench`` itself imports neither torch, numba nor
+gymnasium, so a notebook, a worker process or ``puffer --help`` starts at once.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+# public name -> the module that defines it
+_HOME = {
+    "PufferEnv": "pufferbench.env",
+    "make": "pufferbench.registry",
+    "register": "pufferbench.registry",
+    "list_envs": "pufferbench.registry",
+    "cores": "pufferbench.system",
+    "PuffeRL": "pufferbench.trainer",
+    "TrainConfig": "pufferbench.config",
+    "NoLogger": "pufferbench.loggers",
+    "budget": "pufferbench.notebooks",
+}
+_MODULES = {"pytorch", "policies", "widgets"}
+
+__all__ = ["__version__", *sorted(_HOME), *sorted(_MODULES)]  # noqa: PLE0604
+
+if TYPE_CHECKING:
+    from pufferbench import policies, pytorch, widgets
+    from pufferbench.config import TrainConfig
+    from pufferbench.env import PufferEnv
+    from pufferbench.loggers import NoLogger
+    from pufferbench.notebooks import budget
+    from pufferbench.registry import list_envs, make, register
+    from pufferbench.system import cores
+    from pufferbench.trainer import PuffeRL
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        value = getattr(import_module(_HOME[name]), name)
+    elif name in _MODULES:
+        value = import_module(f"pufferbench.{name}")
+    else:
+        from pufferbench.errors import did_you_mean
+
+        hint = did_you_mean(name, [*_HOME, *_MODULES])
+        raise AttributeError(f"module 'pufferbench' has no attribute {name!r}{hint}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__all__))

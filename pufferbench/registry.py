@@ -1,0 +1,137 @@
+"""Names for environments: ``make("ocean-breakout", num_envs=1024)``.
+
+Other packages add theirs with an entry point in the group ``pufferbench.envs`` that names a function
+without arguments which calls :func:`register`; it runs when the first name is looked up.
+"""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, field, replace
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from pufferbench.errors import PufferBenchError, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pufferbench.env import PufferEnv
+
+
+class UnknownEnv(PufferBenchError, KeyError):
+    """No environment has this name."""
+
+    def __str__(self) -> str:  # KeyError would show the repr, quotes and all
+        return str(self.args[0])
+
+
+@dataclass(frozen=True)
+class EnvSpec:
+    """A registered environment and the keyword arguments it is made with."""
+
+    id: str
+    entry_point: str | Callable[..., PufferEnv]
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    preset_file: str | None = None
+
+    def creator(self) -> Callable[..., PufferEnv]:
+        """The class or function behind the entry point (imported now, not at registration)."""
+        if callable(self.entry_point):
+            return self.entry_point
+        module, _, attribute = self.entry_point.partition(":")
+        return getattr(import_module(module), attribute)
+
+    def make(self, **kwargs: Any) -> PufferEnv:
+        """A new env; ``kwargs`` go over the registered ones and must be ones the entry point takes."""
+        creator = self.creator()
+        merged = {**self.kwargs, **kwargs}
+        parameters = inspect.signature(creator).parameters
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+            for name in merged:
+                if name not in parameters:
+                    known = [p for p in parameters if p != "buf"]
+                    hint = did_you_mean(name, known)
+                    raise TypeError(f"{self.id} has no option {name!r}{hint} (it has: {', '.join(known)})")
+        env = creator(**merged)
+        env.spec = replace(self, kwargs=merged)
+        return env
+
+    def preset(self) -> dict[str, dict[str, Any]]:
+        """Settings that train this env, by section (``env``, ``policy``, ``train``); empty when none."""
+        if self.preset_file is None:
+            return {}
+        import tomllib
+
+        package, _, path = self.preset_file.partition(":")
+        return tomllib.loads((files(package) / path).read_text(encoding="utf-8"))
+
+
+_specs: dict[str, EnvSpec] = {}
+
+
+def register(
+    id: str,
+    entry_point: str | Callable[..., PufferEnv],
+    kwargs: dict[str, Any] | None = None,
+    preset: str | None = None,
+) -> None:
+    """Give an environment a name that :func:`make` and the command line understand.
+
+    Args:
+        id: the name, e.g. ``"my-env"``. Registering it again replaces it (as re-running a cell does).
+        entry_point: a class or function, or ``"package.module:name"``, imported only when made.
+        kwargs: keyword arguments it is made with; :func:`make`'s own go over them.
+        preset: ``"package:path/to/preset.toml"`` with the settings that train it.
+    """
+    if not isinstance(entry_point, str) and not callable(entry_point):
+        raise TypeError(f"entry_point must be a class, a function or 'package.module:name', not {entry_point!r}")
+    if isinstance(entry_point, str) and not all(entry_point.partition(":")):
+        raise ValueError(f"entry_point must look like 'package.module:name', not {entry_point!r}")
+    _specs[id] = EnvSpec(id, entry_point, dict(kwargs or {}), preset)
+
+
+@cache
+def _load_entry_points() -> None:
+    for entry in entry_points(group="pufferbench.envs"):
+        entry.load()()
+
+
+def list_envs(prefix: str = "") -> list[str]:
+    """Names of all registered environments that begin with ``prefix``, sorted."""
+    _load_entry_points()
+    return sorted(name for name in _specs if name.startswith(prefix))
+
+
+def spec(name: str) -> EnvSpec:
+    """The registry entry of ``name``. ``"breakout"`` finds ``"ocean-breakout"`` when nothing else fits."""
+    _load_entry_points()
+    if name in _specs:
+        return _specs[name]
+    endings = [known for known in _specs if known.partition("-")[2] == name]
+    if len(endings) == 1:
+        return _specs[endings[0]]
+    if endings:
+        raise UnknownEnv(f"environment {name!r} is ambiguous: {', '.join(sorted(endings))}")
+    hint = did_you_mean(name, [*_specs, *(known.partition("-")[2] for known in _specs)])
+    raise UnknownEnv(f"unknown environment {name!r}{hint} (all of them: pufferbench.list_envs())")
+
+
+def make(name: str, num_envs: int = 1, **env_kwargs: Any) -> PufferEnv:
+    """Make ``num_envs`` games of the environment called ``name``.
+
+    Args:
+        name: a registered name; :func:`list_envs` has them all.
+        num_envs: games that step together as one batch.
+        env_kwargs: the environment's own parameters, e.g. ``frameskip=4``.
+
+    Raises:
+        UnknownEnv: no such name; the message says the nearest one.
+        TypeError: the environment has no such parameter.
+    """
+    if not isinstance(num_envs, int) or num_envs < 1:
+        raise ValueError(f"num_envs must be an integer of at least 1, not {num_envs!r}")
+    return spec(name).make(num_envs=num_envs, **env_kwargs)

@@ -1,0 +1,35 @@
+"""What this machine gives us. ``cores()`` is the only source for how many workers or threads to start."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def cores(cgroup: str | Path = "/sys/fs/cgroup") -> int:
+    """How many CPU cores this process may really use, at least 1.
+
+    The smaller of the CPU affinity and the container's CPU quota (cgroup v2 ``cpu.max``, v1
+    ``cpu.cfs_quota_us``), rounded down. ``os.cpu_count()`` would be the whole node's.
+    """
+    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
+        available = len(os.sched_getaffinity(0))
+    else:
+        available = os.cpu_count() or 1
+    quota = _quota(Path(cgroup))
+    return max(1, available if quota is None else min(available, int(quota)))
+
+
+def _quota(cgroup: Path) -> float | None:
+    """CPU quota in cores, None where there is no limit (or no cgroup at all)."""
+    try:
+        limit, period = (cgroup / "cpu.max").read_text().split()
+        return None if limit == "max" else int(limit) / int(period)
+    except (OSError, ValueError):
+        pass  # not cgroup v2: look for v1
+    try:
+        limit_us = int((cgroup / "cpu" / "cpu.cfs_quota_us").read_text())
+        period_us = int((cgroup / "cpu" / "cpu.cfs_period_us").read_text())
+        return None if limit_us <= 0 else limit_us / period_us
+    except (OSError, ValueError):
+        return None

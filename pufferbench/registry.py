@@ -1,12 +1,13 @@
 """Names for environments: ``make("ocean-breakout", num_envs=1024)``.
 
-Other packages add theirs with an entry point in the group ``pufferbench.envs`` that names a function
-without arguments which calls :func:`register`; it runs when the first name is looked up.
+Other packages add theirs with an entry point in the group ``pufferbench.envs``. It names a function of
+one argument, which gets :func:`register` to call; it runs when the first name is looked up.
 """
 
 from __future__ import annotations
 
 import inspect
+import warnings
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import import_module
@@ -97,7 +98,10 @@ def register(
 @cache
 def _load_entry_points() -> None:
     for entry in entry_points(group="pufferbench.envs"):
-        entry.load()()
+        try:
+            entry.load()(register)
+        except Exception as error:  # one broken package must not take away the environments of the others
+            warnings.warn(f"environments of {entry.value!r} are missing: {error!r}", stacklevel=2)
 
 
 def list_envs(prefix: str = "") -> list[str]:

@@ -1,0 +1,37 @@
+"""cores(): affinity and container quota decide, never the node's size."""
+
+import os
+
+import pytest
+
+import pufferbench
+
+
+@pytest.fixture
+def sixteen_cores(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(16)), raising=False)
+
+
+@pytest.mark.parametrize(
+    ("cpu_max", "expected"),
+    [("200000 100000", 2), ("250000 100000", 2), ("50000 100000", 1), ("max 100000", 16), ("9900000 100000", 16)],
+)
+def test_cgroup_v2(tmp_path, sixteen_cores, cpu_max, expected):
+    (tmp_path / "cpu.max").write_text(cpu_max)
+    assert pufferbench.cores(tmp_path) == expected
+
+
+@pytest.mark.parametrize(("quota", "expected"), [(300_000, 3), (-1, 16), (10_000, 1)])
+def test_cgroup_v1(tmp_path, sixteen_cores, quota, expected):
+    (tmp_path / "cpu").mkdir()
+    (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text(str(quota))
+    (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000")
+    assert pufferbench.cores(tmp_path) == expected
+
+
+def test_without_cgroup_and_without_affinity(tmp_path, monkeypatch):
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 6)
+    assert pufferbench.cores(tmp_path) == 6
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert pufferbench.cores(tmp_path) == 1

@@ -1,0 +1,108 @@
+"""The working copy of the lessons: made once, never overwritten, restored when asked, nothing lost."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from pufferbench import lessons
+from pufferbench.cli import UsageError, lab
+from pufferbench.lessons import UnknownLesson
+
+
+@pytest.fixture
+def origin(tmp_path: Path) -> Path:
+    folder = tmp_path / "shipped"
+    (folder / "pictures").mkdir(parents=True)
+    (folder / ".ipynb_checkpoints").mkdir()
+    for name in ("00_quickstart.ipynb", "01_environments.ipynb", "02_entropy.ipynb", "pictures/panel.png"):
+        (folder / name).write_text(f"shipped {name}", encoding="utf-8")
+    (folder / ".ipynb_checkpoints" / "00_quickstart-checkpoint.ipynb").write_text("", encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def copy(tmp_path: Path, origin: Path) -> Path:
+    folder = tmp_path / "copy"
+    lessons.working_copy(folder, origin)
+    return folder
+
+
+def test_copies_everything_but_jupyters_own_files(copy: Path) -> None:
+    found = sorted(path.relative_to(copy).as_posix() for path in copy.rglob("*") if path.is_file())
+    assert found == ["00_quickstart.ipynb", "01_environments.ipynb", "02_entropy.ipynb", "pictures/panel.png"]
+
+
+def test_a_learners_work_is_never_overwritten(copy: Path, origin: Path) -> None:
+    mine = copy / "00_quickstart.ipynb"
+    mine.write_text("mine", encoding="utf-8")
+    assert lessons.working_copy(copy, origin) == []
+    assert mine.read_text(encoding="utf-8") == "mine"
+
+
+def test_a_new_lesson_appears_beside_the_learners_work(copy: Path, origin: Path) -> None:
+    (origin / "03_new.ipynb").write_text("new", encoding="utf-8")
+    assert lessons.working_copy(copy, origin) == ["03_new.ipynb"]
+
+
+def test_reset_restores_and_keeps_the_old_one(copy: Path, origin: Path) -> None:
+    mine = copy / "00_quickstart.ipynb"
+    for number in (1, 2):
+        mine.write_text(f"mine {number}", encoding="utf-8")
+        name, kept = lessons.reset(copy, "00", origin)
+        assert (name, mine.read_text(encoding="utf-8")) == (mine.name, "shipped 00_quickstart.ipynb")
+        assert kept == copy / f"my-00_quickstart-{number}.ipynb"
+        assert kept.read_text(encoding="utf-8") == f"mine {number}"
+    assert lessons.lessons(copy) == lessons.lessons(origin), "what was kept is not taken for a lesson"
+
+
+def test_reset_of_an_unchanged_or_missing_lesson_keeps_nothing(copy: Path, origin: Path) -> None:
+    assert lessons.reset(copy, "00", origin) == ("00_quickstart.ipynb", None)
+    (copy / "01_environments.ipynb").unlink()
+    assert lessons.reset(copy, "01", origin) == ("01_environments.ipynb", None)
+    assert (copy / "01_environments.ipynb").exists()
+
+
+@pytest.mark.parametrize("name", ["1", "01", "01_env", "environments", "env", "01_environments.ipynb"])
+def test_find_by_number_or_name(origin: Path, name: str) -> None:
+    assert lessons.find(name, origin) == "01_environments.ipynb"
+
+
+def test_unknown_and_ambiguous_lessons(origin: Path) -> None:
+    with pytest.raises(UnknownLesson, match="'quikstart' does not exist; did you mean 'quickstart'"):
+        lessons.find("quikstart", origin)
+    with pytest.raises(UnknownLesson, match="ambiguous"):
+        lessons.find("e", origin)
+
+
+def test_this_installation_has_the_quickstart() -> None:
+    assert "00_quickstart.ipynb" in lessons.lessons()
+
+
+def test_an_unknown_lesson_writes_nothing(tmp_path: Path) -> None:
+    with pytest.raises(UnknownLesson):
+        lab.prepare(tmp_path / "copy", "77", None)
+    assert not (tmp_path / "copy").exists()
+
+
+def test_prepare_copies_then_resets(
+    tmp_path: Path, origin: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr(lessons, "source", lambda: origin)
+    assert lab.prepare(tmp_path / "copy", "00", None) == "00_quickstart.ipynb"
+    (tmp_path / "copy" / "02_entropy.ipynb").write_text("mine", encoding="utf-8")
+    capsys.readouterr()
+    assert lab.prepare(tmp_path / "copy", "00", "02") == "02_entropy.ipynb"
+    assert "yours is now my-02_entropy-1.ipynb" in capsys.readouterr().out
+
+
+def test_the_next_free_port() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(UsageError, match="--port"):
+            lab.free_port(port, tries=1)
+        assert lab.free_port(port) > port

@@ -36,7 +36,9 @@ class Canvas:
     def __init__(self, width: int, height: int) -> None:
         for name, size in (("width", width), ("height", height)):
             if not isinstance(size, int | np.integer) or not MIN_SIZE <= size <= MAX_SIZE:
-                raise ValueError(f"{name} of a canvas must be an integer {MIN_SIZE}..{MAX_SIZE}, not {size!r}")
+                raise ValueError(
+                    f"{name} of a canvas must be an integer {MIN_SIZE}..{MAX_SIZE}, not {size!r}"
+                )
         self.pixels = np.zeros((height, width, 3), np.uint8)
 
     @property

@@ -1,0 +1,122 @@
+"""From a game to machine code: the three kernels as plain callables."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from ocean_numba import cache, rng
+from ocean_numba.codegen import KERNELS_VERSION, action_bounds, kernel_text
+from ocean_numba.functions import Converter, fingerprint, uses_double
+from ocean_numba.game import NEEDED, Layout
+
+# fastmath without "nnan" and "ninf": games may test for NaN and use infinities, as in Python.
+FASTMATH = {"nsz", "arcp", "contract", "afn", "reassoc"}
+
+
+@dataclass
+class Kernels:
+    """``step_rows(states, observations, ..., start, stop)`` and ``reset_rows(...)`` of one game."""
+
+    step_rows: Callable[..., int]
+    reset_rows: Callable[..., None]
+    dispatchers: tuple[Any, ...] = ()
+
+    @property
+    def cache_hits(self) -> int:
+        """How many of the kernels came from the disk cache (all of them: nothing was compiled)."""
+        return sum(sum(d.stats.cache_hits.values()) for d in self.dispatchers)
+
+
+def kernel_file(layout: Layout, debug: bool) -> tuple[Any, str]:
+    """``(path, text)`` of the generated module; the path's hash covers all that the kernels depend on."""
+    import numba
+
+    text = kernel_text(layout)
+    low, high = action_bounds(layout.action_space)
+    parts = [
+        f"kernels {KERNELS_VERSION}, numba {numba.__version__}, debug {debug}, fastmath {sorted(FASTMATH)}",
+        text,
+        *fingerprint({key: layout.game.functions[key] for key in NEEDED}),
+        repr(np.lib.format.dtype_to_descr(layout.record)),
+        repr(layout.record.fields),
+        repr(layout.ended),
+        f"{layout.observation_space.shape} {layout.observation_space.dtype}",
+        f"{layout.action_space.shape} {layout.action_space.dtype} {low.tobytes().hex()} {high.tobytes().hex()}",
+    ]
+    return cache.kernel_path(layout.game.name, parts), text
+
+
+def python_kernels(layout: Layout) -> Kernels:
+    """The same text, run by Python: for debugging, and to compare with."""
+    low, high = action_bounds(layout.action_space)
+    namespace: dict[str, Any] = {
+        **dict.fromkeys(("fast", "inner", "exact"), lambda function: function),
+        "ACTION_LOW": low,
+        "ACTION_HIGH": high,
+        **{f"game_{key}": layout.game.functions[key] for key in NEEDED},
+    }
+    exec(compile(kernel_text(layout), f"<{layout.game.name} kernels>", "exec"), namespace)
+    return Kernels(namespace["step_rows"], namespace["reset_rows"])
+
+
+_loaded: dict[Any, Kernels] = {}
+_loading = threading.RLock()
+
+
+def compiled_kernels(layout: Layout, step_arguments: tuple, reset_arguments: tuple, debug: bool) -> Kernels:
+    """Machine code for arguments of these types, from this process or the disk when it is there."""
+    path, text = kernel_file(layout, debug)
+    with _loading:
+        if path not in _loaded:
+            _loaded[path] = _load(layout, path, text, step_arguments, reset_arguments, debug)
+        return _loaded[path]
+
+
+def _load(
+    layout: Layout, path: Path, text: str, step_arguments: tuple, reset_arguments: tuple, debug: bool
+) -> Kernels:
+    import numba
+
+    if not path.exists():
+        cache.write(path, text)
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "boundscheck": debug}
+    loose = {**options, "fastmath": False if debug else FASTMATH}
+
+    def jit(function: Any, inline: bool) -> Any:
+        return numba.njit(inline="always" if inline else "never", **loose)(function)
+
+    # Numba's cache looks its functions' module up by name, so it must be one that is imported.
+    module = ModuleType(f"_ocean_kernels_{path.stem}")
+    double = uses_double({**layout.game.state, **layout.game.params})
+    converter = Converter(jit, rng.compiled, double, module.__name__)
+    low, high = action_bounds(layout.action_space)
+    vars(module).update(
+        __file__=str(path),
+        fast=numba.njit(cache=True, **loose),
+        inner=numba.njit(**loose),
+        exact=numba.njit(**options),  # no fastmath: this one must see NaN
+        ACTION_LOW=low,
+        ACTION_HIGH=high,
+        **{f"game_{key}": converter.convert(layout.game.functions[key]) for key in NEEDED},
+    )
+    sys.modules[module.__name__] = module
+    exec(compile(text, str(path), "exec"), vars(module))
+    step, reset = module.step_rows, module.reset_rows
+    return Kernels(_entry(step, step_arguments), _entry(reset, reset_arguments), (step, reset))
+
+
+def _entry(dispatcher: Any, arguments: tuple) -> Callable[..., Any]:
+    """The compiled function itself: calling it skips Numba's look-up of argument types (5 us per call)."""
+    import numba
+
+    signature = tuple(numba.typeof(argument) for argument in arguments)
+    dispatcher.compile(signature)
+    return dispatcher.get_overload(signature)

@@ -1,0 +1,165 @@
+"""OceanEnv: a batch of one game behind the PufferEnv contract."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ocean_numba import rng
+from ocean_numba.errors import GameError
+from ocean_numba.game import Game, Layout, build_layout, read_game, signature
+from ocean_numba.python_mode import RecordsProxy, proxy
+from pufferbench.env import Buffers, EpisodeInfos, Infos, PufferEnv, StepResult
+from pufferbench.errors import InvalidAction, did_you_mean
+
+MODES = ("compiled", "python", "debug")
+
+
+class OceanEnv(PufferEnv):
+    """Base class of games: write one game, get thousands at C speed.
+
+    Declare ``observation``, ``action``, ``class State`` and, if wanted, ``class Params``, ``agents``,
+    ``metrics``, ``keys``, ``fps``, ``size``; write ``reset(s)``, ``step(s, action)``, ``observe(s, obs)``
+    and, to see it, ``draw(s, canvas)``. ocean_numba/cartpole.py is a complete example.
+
+    Args:
+        num_envs: games in the batch. It has ``num_envs * agents`` rows.
+        buf: the arrays to write into, from a vectorizer; None makes our own.
+        mode: ``"compiled"`` is fast; ``"debug"`` compiles bounds checks in (an index out of range is an
+            error instead of a wrong value elsewhere); ``"python"`` runs the game as plain Python, where
+            breakpoints and print work.
+        params: the game's own parameters.
+
+    Raises:
+        TypeError, ValueError: a wrong parameter name or value.
+        GameError: the game itself is at fault.
+    """
+
+    keys: dict[str, Any] = {}
+    fps: int = 30
+    size: tuple[int, int] = (320, 320)
+    _game: Game | None = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls._game = read_game(cls, cls._game)
+        if cls._game is not None:
+            cls.__signature__ = signature(cls._game)  # type: ignore[attr-defined]
+
+    def __init__(self, num_envs: int = 1, buf: Buffers | None = None, mode: str = "compiled", **params: Any) -> None:
+        super().__init__(buf)
+        name = type(self).__name__
+        if self._game is None:
+            raise GameError(f"{name} has no game in it: it needs State, observation, action, reset, step and observe")
+        if isinstance(num_envs, bool) or not isinstance(num_envs, (int, np.integer)) or num_envs < 1:
+            raise ValueError(f"{name}: num_envs must be an integer of at least 1, not {num_envs!r}")
+        if mode not in MODES:
+            raise ValueError(f"{name}: mode {mode!r} is none of {', '.join(MODES)}{did_you_mean(str(mode), MODES)}")
+        self._layout: Layout = build_layout(self._game, params)
+        self.mode = mode
+        self.params: dict[str, Any] = self._layout.params
+        self.observation_space = self._layout.observation_space
+        self.action_space = self._layout.action_space
+        self.num_envs = int(num_envs)
+        self.agents_per_env = self._layout.agents
+        self.num_agents = self.num_envs * self.agents_per_env
+        self.states = np.zeros(self.num_envs, self._layout.record)
+        for key, value in self.params.items():
+            self.states[key] = value
+        self.ended = np.zeros(self.num_agents, self._layout.ended)
+        self._seeded = False
+        self._bound: Buffers | None = None  # the buffers that the two functions below write into
+        self._step_bound: Any = None
+        self._reset_bound: Any = None
+
+    # -- the PufferEnv contract -----------------------------------------------------------------
+
+    def reset(self, seed: int | None = None) -> tuple[np.ndarray, Infos]:
+        """Start new episodes in all games. See :meth:`pufferbench.env.PufferEnv.reset`."""
+        if seed is not None or not self._seeded:
+            self.states["rng"] = rng.seeds(0 if seed is None else int(seed), self.first_env, self.num_envs)
+            self._seeded = True
+        buffers = self.buffers
+        if buffers is not self._bound:
+            self._bind(buffers)
+        buffers.rewards[:] = 0
+        buffers.terminals[:] = False
+        buffers.truncations[:] = False
+        self._reset_bound(0, self.num_agents)
+        return buffers.observations, ()
+
+    def step(self, actions: Any) -> StepResult:
+        """One step of every game. See :meth:`pufferbench.env.PufferEnv.step`."""
+        buffers = self.buffers
+        if actions is not buffers.actions:
+            self.load_actions(actions)
+        count = self.step_rows(0, self.num_agents)
+        infos: Infos = EpisodeInfos(self.ended[:count].copy()) if count else ()
+        return buffers.observations, buffers.rewards, buffers.terminals, buffers.truncations, infos
+
+    def step_rows(self, start: int, stop: int) -> int:
+        """Step the games of rows ``start``..``stop-1`` with the actions that are in ``self.actions``.
+
+        Both must be multiples of ``agents_per_env``. Threads may step disjoint parts at the same time.
+
+        Returns:
+            How many episodes ended: their records are ``self.ended[start:start + count]``.
+
+        Raises:
+            InvalidAction: nothing of this part was stepped.
+        """
+        if self._bound is not self._buffers or self._bound is None:
+            self._bind(self.buffers)
+        if not self._seeded:
+            raise RuntimeError(f"{type(self).__name__}: call reset() before the first step()")
+        count = self._step_bound(start, stop)
+        if count < 0:
+            self._refuse(-1 - count)
+        return count
+
+    def render(self, index: int = 0) -> np.ndarray:
+        """Game ``index`` drawn by its ``draw(s, canvas)``: RGB, uint8 ``[height, width, 3]``."""
+        assert self._game is not None
+        draw = self._game.functions.get("draw")
+        if draw is None:
+            raise TypeError(f"{type(self).__name__} cannot be drawn: it has no function draw(s, canvas)")
+        if not 0 <= index < self.num_envs:
+            raise IndexError(f"{type(self).__name__}: there is no game {index}; there are {self.num_envs}")
+        from ocean_numba.canvas import Canvas
+
+        canvas = Canvas(*self.size)
+        draw(RecordsProxy(self.states)[index], canvas)
+        return canvas.pixels
+
+    def respawn(self, num_envs: int = 1) -> OceanEnv:
+        """Another batch of the same game with the same parameters."""
+        other = type(self)(num_envs=num_envs, mode=self.mode, **self.params)
+        other.spec = self.spec
+        return other
+
+    def _refuse(self, row: int) -> None:
+        value = self.actions[row]
+        raise InvalidAction(f"{type(self).__name__}: agent {row} has the action {value}, which is not in {self.action_space}")
+
+    # -- kernels --------------------------------------------------------------------------------
+
+    def _bind(self, buffers: Buffers) -> None:
+        """Make or load the kernels for these buffers and fix all arguments but the rows."""
+        from ocean_numba.compile import compiled_kernels, python_kernels
+
+        b = buffers
+        for_step = (
+            self.states, b.observations, b.actions, b.rewards, b.terminals, b.truncations,
+            b.final_observations, b.masks, self.ended,
+        )  # fmt: skip
+        for_reset = (self.states, b.observations, b.masks)
+        if self.mode == "python":
+            self.kernels = python_kernels(self._layout)
+            for_step, for_reset = tuple(map(proxy, for_step)), tuple(map(proxy, for_reset))
+        else:
+            self.kernels = compiled_kernels(self._layout, (*for_step, 0, 0), (*for_reset, 0, 0), self.mode == "debug")
+        self._step_bound = partial(self.kernels.step_rows, *for_step)
+        self._reset_bound = partial(self.kernels.reset_rows, *for_reset)
+        self._bound = buffers

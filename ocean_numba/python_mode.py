@@ -1,0 +1,105 @@
+"""Python mode: the same game on proxies of its record, for debugging and as the oracle of the compiled one.
+
+The proxies give plain Python numbers, whose arithmetic never wraps around as numpy's small integers
+would, and name the field or the index when something is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ocean_numba.errors import GameError
+from pufferbench.errors import did_you_mean
+
+
+class UnknownField(GameError, AttributeError):
+    """A game reads or writes a field that its State and Params do not have."""
+
+
+class ArrayProxy:
+    """An array (a field, an observation) whose elements are plain Python numbers."""
+
+    __slots__ = ("array",)
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, array: np.ndarray) -> None:
+        self.array = array
+
+    def __getitem__(self, index: Any) -> Any:
+        value = self.array[index]
+        return ArrayProxy(value) if isinstance(value, np.ndarray) else value.item()
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        self.array[index] = value.array if isinstance(value, ArrayProxy) else value
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[i] for i in range(len(self)))
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self.array, dtype=dtype, copy=copy)
+
+    def __getattr__(self, name: str) -> Any:  # shape, size, sum, ...
+        return getattr(self.array, name)
+
+    def __repr__(self) -> str:
+        return repr(self.array)
+
+
+class RecordProxy:
+    """One game's record: ``s.x`` reads a field, ``s.x = 1.0`` writes it, any other name is an error."""
+
+    __slots__ = ("_columns", "_index")
+
+    def __init__(self, columns: dict[str, np.ndarray], index: int) -> None:
+        object.__setattr__(self, "_columns", columns)
+        object.__setattr__(self, "_index", index)
+
+    def __getattr__(self, name: str) -> Any:
+        column = self._column(name)
+        if column.ndim == 1:
+            return column.item(self._index)
+        return ArrayProxy(column[self._index])
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        column = self._column(name)
+        if column.ndim > 1:
+            raise TypeError(f"{name} is an array: write its elements, s.{name}[i] = ..., or all of them, s.{name}[:] = 0")
+        column[self._index] = value
+
+    def _column(self, name: str) -> np.ndarray:
+        try:
+            return self._columns[name]
+        except KeyError:
+            pass
+        known = [field for field in self._columns if field not in HIDDEN]
+        raise UnknownField(f"State has no field {name!r}{did_you_mean(name, known)}; it has {', '.join(known)}")
+
+    def __repr__(self) -> str:
+        return repr({name: column[self._index].tolist() for name, column in self._columns.items()})
+
+
+HIDDEN = ("rng", "episode_return", "agent_returns", "agent_lengths")
+
+
+class RecordsProxy:
+    """An array of records: ``states[i]`` is a :class:`RecordProxy`."""
+
+    __slots__ = ("_columns",)
+
+    def __init__(self, records: np.ndarray) -> None:
+        # State and parameters first: error messages list the names in this order.
+        self._columns = {name: records[name] for name in records.dtype.names or ()}
+
+    def __getitem__(self, index: int) -> RecordProxy:
+        return RecordProxy(self._columns, index)
+
+
+def proxy(array: np.ndarray) -> RecordsProxy | ArrayProxy:
+    """The proxy for an argument of the kernels."""
+    return RecordsProxy(array) if array.dtype.names else ArrayProxy(array)

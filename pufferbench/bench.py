@@ -1,0 +1,162 @@
+"""How fast environments step and agents learn on this machine, measured so that numbers can be compared.
+
+Environments: *agent* steps per second of CPU time, on one core, called from Python, as a trainer would
+call them (``env.step(actions)`` with other actions in every step). CPU time, because a shared machine
+takes wall time away; it still suffers from neighbours (caches, hyper-threads), so every measurement also
+reports how much of the wall time we got, and the best of several rounds counts: noise only ever slows.
+
+Training: steps per second of wall time with the environment's own preset, everything included.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pufferbench.registry import make
+
+BATCH_SIZES = (64, 256, 1024, 4096, 16384)
+ACTION_SETS = 16  # different actions in every step: branch prediction must not learn one set by heart
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Millions of steps per second: what PufferLib 3.0 does on this kind of machine, what we must do."""
+
+    peer: float
+    target: float
+
+
+ENVIRONMENTS = {
+    "ocean-cartpole": Reference(peer=34, target=80),
+    "ocean-squared": Reference(peer=69, target=80),
+    "ocean-breakout": Reference(peer=4.2, target=20),
+    "ocean-target": Reference(peer=15.6, target=32),
+}
+TRAINING = {
+    "ocean-cartpole": Reference(peer=0.37, target=0.9),
+    "ocean-breakout": Reference(peer=0.25, target=0.5),
+}
+
+
+@dataclass(frozen=True)
+class EnvironmentSpeed:
+    """Agent steps per second of one batch size.
+
+    Attributes:
+        cpu: per second of CPU time; the number to compare.
+        wall: per second of wall time, in the same round.
+        share: CPU time / wall time of that round; well under 1 means that others use the core.
+        bytes_per_step: what one agent's step reads and writes (observation, action, reward, flags, state).
+    """
+
+    num_envs: int
+    cpu: float
+    wall: float
+    share: float
+    bytes_per_step: float
+
+
+@dataclass(frozen=True)
+class TrainingSpeed:
+    """Steps per second of training, and what was learnt meanwhile.
+
+    Attributes:
+        wall: steps per second of wall time, first update (compiling, warming up) left out.
+        share: CPU time / wall time, in cores.
+        record: the metrics record of the last update.
+    """
+
+    wall: float
+    share: float
+    seconds: float
+    record: dict[str, Any]
+
+
+def environment_speed(
+    name: str, num_envs: int, seconds: float = 0.3, rounds: int = 3, **env_kwargs: Any
+) -> EnvironmentSpeed:
+    """Measure one batch size: the best of ``rounds`` rounds of about ``seconds`` CPU seconds each."""
+    with make(name, num_envs=num_envs, **env_kwargs) as env:
+        env.reset(0)
+        actions = action_sets(env)
+        calls = 1
+        while (_timed(env, actions, calls))[0] < 0.02:  # warm up, and find how many calls fill a round
+            calls *= 2
+        per_call = max(_timed(env, actions, calls)[0] / calls, 1e-9)
+        calls = max(calls, int(seconds / per_call))
+        cpu, wall = min(_timed(env, actions, calls) for _ in range(rounds))
+        steps = calls * env.num_agents
+        return EnvironmentSpeed(num_envs, steps / cpu, steps / wall, cpu / wall, bytes_per_step(env))
+
+
+def _timed(env: Any, actions: Sequence[np.ndarray], calls: int) -> tuple[float, float]:
+    """CPU and wall seconds of ``calls`` steps (all threads of the process, so nothing runs for free)."""
+    step, sets = env.step, len(actions)
+    wall, cpu = time.perf_counter(), time.process_time()
+    for call in range(calls):
+        step(actions[call % sets])
+    return time.process_time() - cpu, max(time.perf_counter() - wall, 1e-9)
+
+
+def action_sets(env: Any, seed: int = 0) -> list[np.ndarray]:
+    """Random legal actions for every agent, made beforehand: sampling is not what is measured."""
+    env.action_space.seed(seed)
+    space, shape, dtype = env.action_space, env.actions.shape, env.actions.dtype
+    rng = np.random.default_rng(seed)
+    if hasattr(space, "nvec"):
+        return [rng.integers(0, space.nvec, shape).astype(dtype) for _ in range(ACTION_SETS)]
+    if hasattr(space, "n"):
+        return [rng.integers(0, space.n, shape).astype(dtype) for _ in range(ACTION_SETS)]
+    low, high = np.maximum(space.low, -1e3), np.minimum(space.high, 1e3)
+    return [rng.uniform(low, high, shape).astype(dtype) for _ in range(ACTION_SETS)]
+
+
+def bytes_per_step(env: Any) -> float:
+    """Bytes of one agent: its rows in the buffers, and its share of the game's state."""
+    arrays = [env.observations, env.actions, env.rewards, env.terminals, env.truncations]
+    if hasattr(env, "states"):
+        arrays.append(env.states)
+    return sum(array.nbytes for array in arrays) / env.num_agents
+
+
+def training_speed(name: str, seconds: float = 10.0, **config: Any) -> TrainingSpeed:
+    """Train ``name`` with its preset for about ``seconds`` (or until the preset's budget is used up)."""
+    from pufferbench.trainer import PuffeRL  # here: torch, which measuring environments does not need
+
+    with PuffeRL(env=name, **config) as trainer:
+        records = trainer.steps()
+        record = next(records)
+        first, wall, cpu = record["global_step"], time.perf_counter(), time.process_time()
+        for record in records:  # noqa: B007 -- the last one is what we keep
+            if time.perf_counter() - wall >= seconds:
+                break
+        elapsed = max(time.perf_counter() - wall, 1e-9)
+        share = (time.process_time() - cpu) / elapsed
+        return TrainingSpeed((record["global_step"] - first) / elapsed, share, elapsed, record)
+
+
+def machine() -> str:
+    """One line: processor, cores we may use, Python and the libraries that decide the speed."""
+    from importlib.metadata import version
+
+    from pufferbench.system import cores
+
+    versions = ", ".join(f"{name} {version(name)}" for name in ("numpy", "numba", "torch"))
+    load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
+    return f"{_processor()}, {cores()} cores{load}; Python {platform.python_version()}, {versions}"
+
+
+def _processor() -> str:
+    try:  # Linux says it nowhere else
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()

@@ -1,0 +1,123 @@
+"""``puffer bench``: the speed tables of the README, measured again on this machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from pufferbench import bench
+from pufferbench.cli import UsageError
+from pufferbench.registry import spec
+
+FOREIGN_LOAD = 0.9  # less of a core than this while measuring, and we were not alone
+
+
+@dataclass
+class BenchOptions:
+    """Measure environments (steps/s on one core, CPU time) and, with --train, training (wall time)."""
+
+    envs: Annotated[list[str], tyro.conf.Positional] = field(default_factory=list)
+    """Environments; default: those with a target."""
+    train: bool = False
+    """Measure training too, with each environment's own preset."""
+    seconds: float = 10.0
+    """Time to train each environment for, s."""
+    batch_sizes: list[int] = field(default_factory=lambda: list(bench.BATCH_SIZES))
+    """Numbers of games per call to try."""
+
+
+def main(arguments: list[str]) -> int:
+    """Prints one table, or two."""
+    options = tyro.cli(BenchOptions, args=arguments, prog="puffer bench")
+    if options.seconds <= 0 or not options.batch_sizes or min(options.batch_sizes) < 1:
+        raise UsageError("--seconds and --batch-sizes must be positive")
+    names = [spec(name).id for name in options.envs] or list(bench.ENVIRONMENTS)
+    console = Console()
+    console.print(bench.machine(), highlight=False)
+    environments(console, names, options.batch_sizes)
+    if options.train:
+        training(console, [spec(name).id for name in options.envs] or list(bench.TRAINING), options.seconds)
+    return 0
+
+
+def environments(console: Console, names: list[str], batch_sizes: list[int]) -> None:
+    """Agent steps per second of CPU time, on one core, for the best batch size of each environment."""
+    table = Table(title="Environments: million agent steps per second, one core, CPU time")
+    for column in ("environment", "M steps/s", "wall", "games", "bytes/step", "PufferLib 3.0", "target", ""):
+        table.add_column(column, justify="left" if column in ("environment", "") else "right")
+    sweeps, disturbed = [], False
+    for name in names:
+        speeds = []
+        for num_envs in batch_sizes:
+            with console.status(f"{name}, {num_envs} games"):
+                speeds.append(bench.environment_speed(name, num_envs))
+        best = max(speeds, key=lambda speed: speed.cpu)
+        disturbed |= min(speed.share for speed in speeds) < FOREIGN_LOAD
+        reference = bench.ENVIRONMENTS.get(name)
+        table.add_row(
+            name,
+            f"{best.cpu / 1e6:.1f}",
+            f"{best.wall / 1e6:.1f}",
+            f"{best.num_envs}",
+            f"{best.bytes_per_step:.0f}",
+            *_against(reference, best.cpu),
+        )
+        sweeps.append(name + ": " + ", ".join(f"{s.num_envs} games {s.cpu / 1e6:.1f}" for s in speeds))
+    console.print(table)
+    console.print("\n".join(sweeps), style="dim", highlight=False)
+    if disturbed:
+        console.print(
+            "Other programs used this core meanwhile (CPU time was under "
+            f"{FOREIGN_LOAD:.0%} of wall time): the true numbers are higher.",
+            style="yellow",
+        )
+
+
+def training(console: Console, names: list[str], seconds: float) -> None:
+    """Steps per second of wall time with each environment's preset."""
+    from pufferbench.system import cores
+
+    table = Table(title=f"Training: million steps per second, {cores()} cores, wall time, the preset itself")
+    for column in (
+        "environment",
+        "M steps/s",
+        "cores used",
+        "return",
+        "after",
+        "PufferLib 3.0",
+        "target",
+        "",
+    ):
+        table.add_column(column, justify="left" if column in ("environment", "") else "right")
+    disturbed = False
+    for name in names:
+        with console.status(f"training {name} for {seconds:g} s"):
+            speed = bench.training_speed(name, seconds)
+        disturbed |= speed.share < FOREIGN_LOAD * min(cores(), 2)
+        table.add_row(
+            name,
+            f"{speed.wall / 1e6:.2f}",
+            f"{speed.share:.2f}",
+            f"{speed.record.get('episode_return_100', float('nan')):.1f}",
+            f"{speed.record['global_step'] / 1e6:.1f} M steps",
+            *_against(bench.TRAINING.get(name), speed.wall),
+        )
+    console.print(table)
+    if disturbed:
+        console.print(
+            "Training used less than the cores it may use. On an idle machine that is time spent on one "
+            "core; with other programs running, the true numbers are higher.",
+            style="yellow",
+        )
+
+
+def _against(reference: bench.Reference | None, measured: float) -> tuple[str, str, str]:
+    """The peer's and the target's cells, and whether the target is reached."""
+    if reference is None:
+        return "", "", ""
+    reached = measured >= reference.target * 1e6
+    return f"{reference.peer:g}", f"{reference.target:g}", "[green]yes[/]" if reached else "[red]no[/]"

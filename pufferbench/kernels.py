@@ -1,0 +1,164 @@
+"""The arithmetic of PPO: advantages (numba on the CPU, torch anywhere) and the loss.
+
+The tests hold both advantage kernels against a plain loop, and the loss against finite differences.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numba import njit
+from torch import Tensor
+
+from pufferbench.pytorch import Logits, log_prob_entropy
+
+
+def advantages(
+    rewards: Tensor,
+    values: Tensor,
+    terminals: Tensor,
+    truncations: Tensor,
+    final_values: Tensor,
+    masks: Tensor,
+    gamma: float,
+    gae_lambda: float,
+) -> tuple[Tensor, Tensor]:
+    """Generalised advantage estimates (Schulman et al., 2016, https://arxiv.org/abs/1506.02438).
+
+    Seen from its last step back to its first, each row goes by these rules:
+
+    - an episode that ended (``terminals``) has no future: the next value is 0;
+    - one that was cut (``truncations``) has one that nobody saw: the next value is ``final_values``, the
+      value of the observation before the reset. Either way no later advantage reaches back over it;
+    - a row that waits (``masks`` False) makes no decision. The rewards that arrive meanwhile belong to the
+      last decision, whose next value is that of the row's next decision;
+    - if a row still waits at the end of the rollout, what its last decision brings is not known yet, and
+      that one decision is left out.
+
+    Args:
+        rewards, terminals, truncations: of steps 0 .. T-1, ``[T, rows]``.
+        values: of the observations 0 .. T, ``[T + 1, rows]``.
+        final_values: values of the final observations, ``[T, rows]``, read where truncated.
+        masks: whether the row acts on observation 0 .. T, ``[T + 1, rows]``.
+
+    Returns:
+        ``(advantages, used)``, both ``[T, rows]``: used is True where there was a decision to learn from.
+    """
+    if rewards.is_cuda:
+        return advantages_torch(
+            rewards, values, terminals, truncations, final_values, masks, gamma, gae_lambda
+        )
+    arrays = [tensor.numpy() for tensor in (rewards, values, terminals, truncations, final_values, masks)]
+    result, used = np.zeros(rewards.shape, np.float32), np.zeros(rewards.shape, np.bool_)
+    _advantages_numba(*arrays, np.float32(gamma), np.float32(gae_lambda), result, used)
+    return torch.from_numpy(result), torch.from_numpy(used)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _advantages_numba(  # type: ignore[no-untyped-def]  # compiled
+    rewards, values, terminals, truncations, final_values, masks, gamma, gae_lambda, result, used
+):
+    horizon, rows = rewards.shape
+    next_value = np.empty(rows, np.float32)
+    next_advantage = np.zeros(rows, np.float32)
+    waited = np.zeros(rows, np.float32)  # rewards that arrived after the decision we are going back to
+    known = np.empty(rows, np.bool_)
+    for i in range(rows):
+        next_value[i] = values[horizon, i]
+        known[i] = masks[horizon, i]
+    for t in range(horizon - 1, -1, -1):
+        for i in range(rows):
+            if terminals[t, i] or truncations[t, i]:
+                next_value[i] = np.float32(0.0) if terminals[t, i] else final_values[t, i]
+                next_advantage[i] = np.float32(0.0)
+                waited[i] = np.float32(0.0)
+                known[i] = True
+            if masks[t, i]:
+                if known[i]:
+                    delta = rewards[t, i] + waited[i] + gamma * next_value[i] - values[t, i]
+                    next_advantage[i] = delta + gamma * gae_lambda * next_advantage[i]
+                    result[t, i] = next_advantage[i]
+                    used[t, i] = True
+                next_value[i] = values[t, i]
+                waited[i] = np.float32(0.0)
+                known[i] = True
+            else:
+                waited[i] += rewards[t, i]
+
+
+def advantages_torch(
+    rewards: Tensor,
+    values: Tensor,
+    terminals: Tensor,
+    truncations: Tensor,
+    final_values: Tensor,
+    masks: Tensor,
+    gamma: float,
+    gae_lambda: float,
+) -> tuple[Tensor, Tensor]:
+    """:func:`advantages` on any device: one step of all rows at a time."""
+    result, used = torch.zeros_like(rewards), torch.zeros_like(masks[:-1])
+    next_value, known = values[-1], masks[-1]
+    next_advantage, waited = torch.zeros_like(next_value), torch.zeros_like(next_value)
+    final_values = final_values.masked_fill(terminals, 0.0)
+    ended = terminals | truncations
+    for t in range(len(rewards) - 1, -1, -1):
+        next_value = torch.where(ended[t], final_values[t], next_value)
+        next_advantage = next_advantage.masked_fill(ended[t], 0.0)
+        waited = waited.masked_fill(ended[t], 0.0)
+        known = known | ended[t]
+        learn = masks[t] & known
+        delta = rewards[t] + waited + gamma * next_value - values[t]
+        next_advantage = torch.where(learn, delta + gamma * gae_lambda * next_advantage, next_advantage)
+        result[t], used[t] = next_advantage.masked_fill(~learn, 0.0), learn
+        next_value = torch.where(masks[t], values[t], next_value)
+        waited = (waited + rewards[t]).masked_fill(masks[t], 0.0)
+        known = known | masks[t]
+    return result, used
+
+
+LOSS_STATISTICS = ("policy_loss", "value_loss", "entropy", "approx_kl", "clip_fraction")
+
+
+def ppo_loss(
+    logits: Logits,
+    values: Tensor,
+    actions: Tensor,
+    old_logprobs: Tensor,
+    advantages: Tensor,
+    returns: Tensor,
+    action_masks: Tensor | None = None,
+    *,
+    clip_coef: float,
+    vf_coef: float,
+    ent_coef: float,
+) -> tuple[Tensor, Tensor]:
+    """PPO's clipped objective, as a loss (Schulman et al., 2017, equations 7 and 9).
+
+    The value loss is the plain squared error: clipping it does not help (Andrychowicz et al., 2021).
+
+    Returns:
+        ``(loss, statistics)``: a scalar with gradient, and a tensor of :data:`LOSS_STATISTICS` without.
+    """
+    logprobs, entropies = log_prob_entropy(logits, actions, action_masks)
+    log_ratio = logprobs - old_logprobs
+    ratio = log_ratio.exp()
+    clipped = ratio.clamp(1 - clip_coef, 1 + clip_coef)
+    policy_loss = -torch.minimum(advantages * ratio, advantages * clipped).mean()
+    value_loss = 0.5 * (values - returns).square().mean()
+    entropy = entropies.mean()
+    loss = policy_loss + vf_coef * value_loss - ent_coef * entropy
+    with torch.no_grad():
+        # (r - 1) - log r: an estimate of the KL divergence that is never negative (Schulman, 2020)
+        approx_kl = ((ratio - 1) - log_ratio).mean()
+        clip_fraction = (ratio != clipped).float().mean()
+        statistics = torch.stack([policy_loss, value_loss, entropy, approx_kl, clip_fraction])
+    return loss, statistics
+
+
+def explained_variance(values: Any, returns: Any) -> float:
+    """How much of the returns' variance the values explain: 1 all, 0 none, below 0 worse than a constant."""
+    variance = float(returns.var(correction=0)) if len(returns) else 0.0
+    return 1 - float((returns - values).var(correction=0)) / variance if variance > 0 else 0.0

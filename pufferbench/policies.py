@@ -1,0 +1,252 @@
+"""Policies: torch modules that turn observations into logits (what to do) and a value (how good it is here).
+
+One of your own is any ``nn.Module`` with ``__init__(self, observation_space, action_space)`` and
+``forward(observations) -> (logits, value)``; see :mod:`pufferbench.pytorch` for what logits are.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from torch import Tensor, nn
+from torch.distributions import Normal
+
+from pufferbench import records
+from pufferbench.errors import did_you_mean
+from pufferbench.pytorch import Logits, layer_init
+from pufferbench.records import CheckpointError
+
+
+class MLP(nn.Module):
+    """One hidden layer that policy and value share: the standard policy for vector observations.
+
+    Observations of any shape and type are flattened, made float32 and normalised to mean 0 and deviation 1
+    by running statistics that are saved with the weights; without that, features of size 0.01 and 100
+    beside each other would learn at very different speeds.
+
+    Args:
+        observation_space: one agent's Box.
+        action_space: one agent's Discrete, MultiDiscrete or Box. For a bounded Box the network's output 0
+            is the middle, and -1 and 1 are the bounds.
+        hidden_size: width of the hidden layer.
+    """
+
+    def __init__(self, observation_space: spaces.Box, action_space: spaces.Space, hidden_size: int = 128) -> None:
+        super().__init__()
+        if not isinstance(hidden_size, int) or hidden_size < 1:
+            raise ValueError(f"hidden_size must be a whole number of at least 1, not {hidden_size!r}")
+        self.arguments = {"hidden_size": hidden_size}  # what a run folder needs to make this policy again
+        inputs = math.prod(observation_space.shape)
+        self.action_space = action_space
+        self.sizes = output_sizes(action_space)
+        outputs = sum(self.sizes)
+        self.hidden = layer_init(nn.Linear(inputs, hidden_size))
+        # One matrix for logits and value: two narrow products cost almost twice as much as one
+        self.heads = nn.Linear(hidden_size, outputs + 1)
+        with torch.no_grad():  # nearly uniform actions to begin with (Huang et al., 2022, detail 2)
+            nn.init.orthogonal_(self.heads.weight[:outputs], 0.01)
+            nn.init.orthogonal_(self.heads.weight[outputs:], 1.0)
+            self.heads.bias.zero_()
+        self.register_buffer("observation_mean", torch.zeros(inputs))
+        self.register_buffer("observation_var", torch.ones(inputs))
+        self.register_buffer("observation_count", torch.zeros((), dtype=torch.float64))
+        if isinstance(action_space, spaces.Box):
+            self.log_std = nn.Parameter(torch.zeros(outputs))
+            middle, half = _middle_and_half(action_space)
+            self.register_buffer("action_middle", torch.from_numpy(middle))
+            self.register_buffer("action_half", torch.from_numpy(half))
+
+    observation_mean: Tensor
+    observation_var: Tensor
+    observation_count: Tensor
+    action_middle: Tensor
+    action_half: Tensor
+
+    def forward(self, observations: Tensor) -> tuple[Logits, Tensor]:
+        """Observations ``[rows, *shape]`` -> logits and value ``[rows]``."""
+        x = observations.reshape(len(observations), -1).float()
+        x = (x - self.observation_mean).mul_((self.observation_var + 1e-6).rsqrt()).clamp_(-10, 10)
+        outputs = self.heads(torch.relu(self.hidden(x)))
+        logits, value = outputs[:, :-1], outputs[:, -1]
+        if isinstance(self.action_space, spaces.Discrete):
+            return logits, value
+        if isinstance(self.action_space, spaces.MultiDiscrete):
+            return logits.split(self.sizes, 1), value
+        mean = self.action_middle + self.action_half * logits
+        deviation = (self.action_half * self.log_std.exp()).expand_as(mean)
+        return Normal(mean, deviation, validate_args=False), value
+
+    @torch.no_grad()
+    def update_statistics(self, observations: Tensor) -> None:
+        """Take ``observations [rows, *shape]`` into the running mean and variance (Chan et al., 1979)."""
+        x = observations.reshape(len(observations), -1).float()
+        if not len(x):
+            return
+        var, mean = torch.var_mean(x, 0, correction=0)
+        total = self.observation_count + len(x)
+        weight = (len(x) / total).float()
+        delta = mean - self.observation_mean
+        self.observation_var += weight * (var - self.observation_var + (1 - weight) * delta.square())
+        self.observation_mean += weight * delta
+        self.observation_count.copy_(total)
+
+
+def output_sizes(action_space: spaces.Space) -> list[int]:
+    """Numbers a policy puts out for an action: the choices of each discrete part, or a mean per dimension.
+
+    Raises:
+        TypeError: this kind of action has no policy.
+    """
+    if isinstance(action_space, (spaces.Discrete, spaces.MultiDiscrete)):
+        counts = np.atleast_1d(action_space.n if isinstance(action_space, spaces.Discrete) else action_space.nvec)
+        if counts.ndim == 1 and not np.any(action_space.start):
+            return [int(count) for count in counts]
+        raise TypeError(f"actions must count from 0 and be at most a vector, not {action_space}")
+    if isinstance(action_space, spaces.Box) and action_space.dtype is not None and action_space.dtype.kind == "f":
+        return [1] * math.prod(action_space.shape)
+    raise TypeError(f"a policy's actions are Discrete, MultiDiscrete or a Box of floats, not {action_space}")
+
+
+def _middle_and_half(space: spaces.Box) -> tuple[np.ndarray, np.ndarray]:
+    """Middle and half width of each dimension's bounds; 0 and 1 where there are none."""
+    low, high = space.low.astype(np.float64).ravel(), space.high.astype(np.float64).ravel()
+    bounded = np.isfinite(low) & np.isfinite(high)
+    middle = np.where(bounded, (np.where(bounded, low, 0) + np.where(bounded, high, 0)) / 2, 0.0)
+    half = np.where(bounded, (np.where(bounded, high, 1) - np.where(bounded, low, 0)) / 2, 1.0)
+    return middle.astype(np.float32), half.astype(np.float32)
+
+
+# -- names and files ----------------------------------------------------------------------------
+
+POLICIES: dict[str, type[nn.Module]] = {"MLP": MLP}
+
+
+def make(name: str, observation_space: spaces.Space, action_space: spaces.Space, **kwargs: Any) -> nn.Module:
+    """The policy called ``name``. Names are all that runs and presets know: nothing is ever imported by path.
+
+    Raises:
+        ValueError: no policy has this name; one of your own has to be passed as an object.
+        TypeError: it has no such option.
+    """
+    if name not in POLICIES:
+        raise ValueError(
+            f"unknown policy {name!r}{did_you_mean(name, POLICIES)} (known: {', '.join(POLICIES)}; "
+            "a policy of your own is passed as an object: policy=MyPolicy(...))"
+        )
+    return POLICIES[name](observation_space, action_space, **kwargs)
+
+
+def name_of(policy: nn.Module) -> str:
+    """The name that :func:`make` knows the policy by, "" for one of the user's own."""
+    return next((name for name, known in POLICIES.items() if type(policy) is known), "")
+
+
+def load(
+    path: str | Path,
+    observation_space: spaces.Space,
+    action_space: spaces.Space,
+    policy: nn.Module | None = None,
+) -> nn.Module:
+    """The policy of a checkpoint, ready to play.
+
+    Args:
+        policy: the module to load into; None makes the one that the checkpoint names.
+
+    Raises:
+        CheckpointError: the file is damaged or foreign, does not fit these spaces or this policy, or names
+            no policy known here and none was passed.
+    """
+    path = records.checkpoint_path(path)
+    arrays, header = records.load_checkpoint(path)
+    check_spaces(header, observation_space, action_space, path)
+    if policy is None:
+        about = header.get("policy", {})
+        if about.get("name", "") not in POLICIES:
+            raise CheckpointError(
+                f"{path} holds a policy that is not one of PufferBench's ({', '.join(POLICIES)}); pass it: "
+                "policy=MyPolicy(env.observation_space, env.action_space)"
+            )
+        try:
+            policy = make(about["name"], observation_space, action_space, **about.get("arguments", {}))
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise CheckpointError(f"{path} describes a policy that cannot be made: {error}") from error
+    load_weights(policy, arrays, path)
+    return policy
+
+
+def check_spaces(
+    header: dict[str, Any], observation_space: spaces.Space, action_space: spaces.Space, path: Path
+) -> None:
+    """Raise :class:`CheckpointError` when a checkpoint was made for other spaces."""
+    for kind, space in (("observation", observation_space), ("action", action_space)):
+        saved = header.get(f"{kind}_space", "")
+        if saved != describe_space(space):
+            env = header.get("env", {}).get("id") or "another env"
+            raise CheckpointError(
+                f"{path} was trained on {env} with {kind} space {saved}; this env's is {describe_space(space)}"
+            )
+
+
+def describe_space(space: spaces.Space) -> str:
+    """A space's kind, shape and type in a line, without the bounds of each element."""
+    if isinstance(space, spaces.Box):
+        return f"Box(shape {tuple(space.shape)}, {space.dtype})"
+    return str(space)
+
+
+def load_weights(policy: nn.Module, arrays: dict[str, np.ndarray], path: Path) -> None:
+    """Put a checkpoint's weights into ``policy``, all or none. Raises :class:`CheckpointError`."""
+    saved = {name.removeprefix("policy."): a for name, a in arrays.items() if name.startswith("policy.")}
+    wanted = policy.state_dict()
+    wrong = [f"{name} is missing" for name in wanted if name not in saved]
+    wrong += [f"{name} is unknown" for name in saved if name not in wanted]
+    wrong += [
+        f"{name} has shape {saved[name].shape}, not {tuple(tensor.shape)}"
+        for name, tensor in wanted.items()
+        if name in saved and saved[name].shape != tuple(tensor.shape)
+    ]
+    if wrong:
+        more = f" (and {len(wrong) - 3} more)" if len(wrong) > 3 else ""
+        raise CheckpointError(
+            f"{path} does not fit this {type(policy).__name__}: {'; '.join(wrong[:3])}{more}; "
+            "make the policy with the sizes it was trained with"
+        )
+    policy.load_state_dict({name: torch.tensor(array) for name, array in saved.items()})
+
+
+def check_outputs(outputs: Any, action_space: spaces.Space, rows: int) -> None:
+    """Raise ValueError, saying what is wrong, unless ``outputs`` are (logits, value) for ``rows`` rows."""
+    if not isinstance(outputs, tuple) or len(outputs) != 2:
+        raise ValueError(f"the policy must return (logits, value), not {type(outputs).__name__} {_shape(outputs)}")
+    logits, value = outputs
+    if not isinstance(value, Tensor) or tuple(value.shape) not in ((rows,), (rows, 1)):
+        raise ValueError(f"the policy's value must have shape [{rows}] or [{rows}, 1], not {_shape(value)}")
+    sizes = output_sizes(action_space)
+    if isinstance(action_space, spaces.Box):
+        if not isinstance(logits, Normal) or tuple(logits.loc.shape) != (rows, len(sizes)):
+            raise ValueError(
+                f"for {action_space} the policy must return a torch.distributions.Normal with loc "
+                f"[{rows}, {len(sizes)}] as logits, not {_shape(logits)}"
+            )
+    elif isinstance(action_space, spaces.Discrete):
+        if not isinstance(logits, Tensor) or tuple(logits.shape) != (rows, sizes[0]):
+            raise ValueError(f"for {action_space} the logits must have shape [{rows}, {sizes[0]}], not {_shape(logits)}")
+    elif not isinstance(logits, (tuple, list)) or [tuple(p.shape) for p in logits] != [(rows, n) for n in sizes]:
+        raise ValueError(
+            f"for {action_space} the logits must be a tuple of tensors [{rows}, n] with n = {sizes}, not {_shape(logits)}"
+        )
+
+
+def _shape(value: Any) -> str:
+    if isinstance(value, Tensor):
+        return str(list(value.shape))
+    if isinstance(value, Normal):
+        return f"Normal with loc {list(value.loc.shape)}"
+    if isinstance(value, (tuple, list)):
+        return f"({', '.join(_shape(part) for part in value)})"
+    return type(value).__name__

@@ -1,0 +1,150 @@
+"""Small torch helpers for policies: initialisation, and sampling from what a policy returns.
+
+A policy returns *logits*, by the kind of its action space:
+
+=================  =============================================================================
+Discrete           a tensor ``[rows, n]``
+MultiDiscrete      a tuple of tensors ``[rows, n_k]``, one for each choice
+Box                a ``torch.distributions.Normal`` whose loc and scale are ``[rows, dimensions]``
+=================  =============================================================================
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from gymnasium import spaces
+from torch import Tensor, nn
+from torch.distributions import Normal
+
+Logits = Tensor | Sequence[Tensor] | Normal
+
+
+def layer_init(layer: nn.Module, std: float = math.sqrt(2), bias: float = 0.0) -> nn.Module:
+    """Orthogonal weights with gain ``std`` and a constant ``bias``; returns the layer.
+
+    Saxe et al. (2014); for PPO see Huang et al. (2022), "The 37 implementation details of PPO", detail 2.
+    """
+    nn.init.orthogonal_(layer.weight, std)  # type: ignore[arg-type]
+    if layer.bias is not None:
+        nn.init.constant_(layer.bias, bias)  # type: ignore[arg-type]
+    return layer
+
+
+def sample_logits(
+    logits: Logits,
+    actions: Tensor | None = None,
+    action_masks: Tensor | None = None,
+    deterministic: bool = False,
+    noise: Tensor | None = None,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Sample actions, or look up given ones.
+
+    Args:
+        logits: what the policy returned (see the top of this file).
+        actions: ``[rows]`` or ``[rows, choices]``; None samples them.
+        action_masks: bool ``[rows, n]`` (all choices side by side), False: illegal.
+        deterministic: the most probable action instead of a sample.
+        noise: for sampling, from :func:`draw_noise`; None draws it from torch's global generator.
+
+    Returns:
+        ``(actions, logprobs, entropy)``; the last two ``[rows]``, summed over choices or dimensions.
+    """
+    if actions is None:
+        actions = greedy(logits, action_masks) if deterministic else sample(logits, noise, action_masks)[0]
+    return actions, *log_prob_entropy(logits, actions, action_masks)
+
+
+def draw_noise(action_space: spaces.Space, size: tuple[int, ...], generator: torch.Generator | None = None) -> Tensor:
+    """The randomness of ``size`` actions: uniform for choices, normal for Box dimensions. On the CPU."""
+    if isinstance(action_space, spaces.Box):
+        return torch.randn(*size, math.prod(action_space.shape), generator=generator)
+    choices = action_space.shape if isinstance(action_space, spaces.MultiDiscrete) else ()
+    return torch.rand(*size, *choices, generator=generator)
+
+
+def sample(logits: Logits, noise: Tensor | None = None, action_masks: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """``(actions, logprobs)`` drawn with ``noise`` (of :func:`draw_noise`)."""
+    if isinstance(logits, Normal):
+        noise = torch.randn_like(logits.loc) if noise is None else noise
+        actions = logits.loc + logits.scale * noise
+        return actions, normal_log_prob(logits, actions)
+    if isinstance(logits, Tensor):
+        log_probs = masked_log_softmax(logits, action_masks)
+        noise = torch.rand_like(log_probs[:, 0]) if noise is None else noise
+        actions = _inverse_cdf(log_probs, noise)
+        return actions, log_probs.gather(1, actions.unsqueeze(1)).squeeze(1)
+    masks = split_masks(action_masks, logits)
+    columns = [None] * len(logits) if noise is None else list(noise.unbind(1))
+    drawn = [sample(part, column, mask) for part, column, mask in zip(logits, columns, masks, strict=True)]
+    return torch.stack([action for action, _ in drawn], 1), torch.stack([logprob for _, logprob in drawn]).sum(0)
+
+
+def _inverse_cdf(log_probs: Tensor, uniform: Tensor) -> Tensor:
+    """Count the steps of the cumulated probabilities below the uniform number: one draw per row.
+
+    ``>=`` and scaling by the last sum keep actions of probability 0 out, also at the ends of [0, 1).
+    """
+    cdf = log_probs.exp().cumsum(1)
+    return ((uniform * cdf[:, -1]).unsqueeze(1) >= cdf[:, :-1]).sum(1)
+
+
+def greedy(logits: Logits, action_masks: Tensor | None = None) -> Tensor:
+    """The most probable actions."""
+    if isinstance(logits, Normal):
+        return logits.loc
+    if isinstance(logits, Tensor):
+        return masked_log_softmax(logits, action_masks).argmax(1)
+    masks = split_masks(action_masks, logits)
+    return torch.stack([greedy(part, mask) for part, mask in zip(logits, masks, strict=True)], 1)
+
+
+def log_prob_entropy(logits: Logits, actions: Tensor, action_masks: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """``(logprobs, entropy)``, both ``[rows]``, of ``actions`` under ``logits``."""
+    if isinstance(logits, Normal):
+        entropy = (0.5 + 0.5 * math.log(2 * math.pi) + logits.scale.log()).sum(1)
+        return normal_log_prob(logits, actions), entropy
+    if isinstance(logits, Tensor):
+        log_probs = masked_log_softmax(logits, action_masks)
+        logprobs = log_probs.gather(1, actions.unsqueeze(1)).squeeze(1)
+        return logprobs, -(log_probs.exp() * log_probs).sum(1)
+    masks = split_masks(action_masks, logits)
+    parts = [
+        log_prob_entropy(part, column, mask)
+        for part, column, mask in zip(logits, actions.unbind(1), masks, strict=True)
+    ]
+    return torch.stack([part[0] for part in parts]).sum(0), torch.stack([part[1] for part in parts]).sum(0)
+
+
+def normal_log_prob(normal: Normal, actions: Tensor) -> Tensor:
+    """Log density of ``actions``, summed over dimensions. torch's own checks its arguments at each call."""
+    z = (actions - normal.loc) / normal.scale
+    return (-0.5 * z.square() - normal.scale.log() - 0.5 * math.log(2 * math.pi)).sum(1)
+
+
+def masked_log_softmax(logits: Tensor, action_masks: Tensor | None) -> Tensor:
+    """Log probabilities; illegal actions get a huge negative *finite* one (0 * -inf would be NaN)."""
+    if action_masks is not None:
+        logits = logits.masked_fill(~action_masks, torch.finfo(logits.dtype).min / 4)
+    return torch.log_softmax(logits, 1)
+
+
+def split_masks(action_masks: Tensor | None, logits: Sequence[Tensor]) -> Sequence[Tensor | None]:
+    """One legal-action mask for each choice, from the masks side by side."""
+    if action_masks is None:
+        return [None] * len(logits)
+    return action_masks.split([part.shape[1] for part in logits], 1)
+
+
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """Run a block with ``count`` torch threads, then go back to as many as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

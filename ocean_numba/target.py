@@ -1,0 +1,182 @@
+"""Target: several agents chase goals in one arena."""
+
+import math
+
+import numpy as np
+
+from ocean_numba import Box, MultiDiscrete, OceanEnv, f32, i32, palette, uniform
+
+# The arena is the square -1 .. 1, x to the right, y down; one agent's step is its unit of time.
+MAX_SPEED = 0.05
+ACCELERATION = 0.0125
+TURN = 0.05  # tangent of half the smallest turn: 4 of them are 22.6 degrees
+REACH = 0.08  # distance at which a goal is reached
+
+
+class Target(OceanEnv):
+    """Agents drive about a square and collect goals; a goal that is reached moves to another place.
+
+    All agents share the arena and the goals: whoever comes first gets the point. They pass through each
+    other and stop at the walls. Each sees everything from its own seat: what is ahead of it is at positive
+    x, what is on its right at positive y, however it is turned.
+
+    Observation, for each agent, ``float32[28]`` (in general 2 x goals + 2 x (agents - 1) + 6)
+
+    | index | meaning | range |
+    |---|---|---|
+    | 0 .. 7 | the four goals: ahead and right, for each | -2.8 .. 2.8 |
+    | 8 .. 21 | the seven other agents: ahead and right, for each | -2.8 .. 2.8 |
+    | 22, 23 | own position x, y | -1 .. 1 |
+    | 24, 25 | own heading, a vector of length 1 | -1 .. 1 |
+    | 26 | own speed, as a share of the highest | 0 .. 1 |
+    | 27 | own reward in the last step | 0 .. 4 |
+
+    Action, ``MultiDiscrete([9, 5])``
+
+    | part | meaning |
+    |---|---|
+    | turn, 0 .. 8 | 4 straight on; 3 .. 0 left and 5 .. 8 right, by about 6, 11, 17 and 23 degrees |
+    | pedal, 0 .. 4 | 2 keep the speed; 1, 0 brake and 3, 4 accelerate, by a quarter or half of the top speed |
+
+    Reward: 1 for each goal that the agent reaches (comes within 0.08 of, in an arena 2 wide). When two
+    reach it in the same step, it goes to the one with the lower number.
+
+    Starting state: agents, with speed 0, and goals anywhere, heading anywhere, all uniformly random.
+
+    Episode end: *truncated* after ``max_steps`` steps, for all agents at once. Nothing terminates.
+
+    Metric ``score``: goals per agent. It has no sharp maximum: at top speed an agent crosses the arena in
+    40 steps, and with 4 goals about the nearest is some 12 steps away when nobody else wants it.
+
+    Parameters: ``agents`` (8), ``goals`` (4), ``max_steps`` (256).
+
+    Source: after PufferLib's Ocean environment Target (Suarez, 2025); rules and code are our own.
+    """
+
+    observation = lambda p: Box(-3.0, max(3.0, p.goals), (2 * p.goals + 2 * p.agents + 4,), np.float32)  # noqa: E731
+    action = MultiDiscrete([9, 5])
+    agents = "agents"
+    metrics = ("score",)
+    keys = {"ArrowLeft": (1, 3), "ArrowRight": (7, 3), "ArrowUp": (4, 4), "ArrowDown": (4, 0)}
+    fps = 30
+    size = (400, 400)
+
+    class State:
+        x: f32["agents"]
+        y: f32["agents"]
+        ahead_x: f32["agents"]  # heading, a vector of length 1
+        ahead_y: f32["agents"]
+        speed: f32["agents"]  # per step
+        reward: f32["agents"]  # in the last step
+        goal_x: f32["goals"]
+        goal_y: f32["goals"]
+        score: f32  # goals reached, per agent
+
+    class Params:
+        agents: i32 = 8
+        goals: i32 = 4
+        max_steps: i32 = 256
+
+    def reset(s):
+        for i in range(len(s.x)):
+            s.x[i] = uniform(s, -1.0, 1.0)
+            s.y[i] = uniform(s, -1.0, 1.0)
+            angle = uniform(s, -math.pi, math.pi)
+            s.ahead_x[i] = math.cos(angle)
+            s.ahead_y[i] = math.sin(angle)
+        for g in range(len(s.goal_x)):
+            move_goal(s, g)
+
+    def step(s, actions, rewards, terminals):
+        xs, ys, aheads_x, aheads_y, speeds = s.x, s.y, s.ahead_x, s.ahead_y, s.speed
+        for i in range(len(xs)):
+            # A turn by the angle 2 * atan(t), without sine and cosine.
+            t = TURN * (actions[i, 0] - 4)
+            scale = 1.0 / (1.0 + t * t)
+            cos, sin = (1.0 - t * t) * scale, 2.0 * t * scale
+            ahead_x = cos * aheads_x[i] - sin * aheads_y[i]
+            ahead_y = sin * aheads_x[i] + cos * aheads_y[i]
+            speed = min(max(speeds[i] + ACCELERATION * (actions[i, 1] - 2), 0.0), MAX_SPEED)
+            aheads_x[i], aheads_y[i], speeds[i] = ahead_x, ahead_y, speed
+            xs[i] = min(max(xs[i] + speed * ahead_x, -1.0), 1.0)
+            ys[i] = min(max(ys[i] + speed * ahead_y, -1.0), 1.0)
+
+        goals_x, goals_y = s.goal_x, s.goal_y
+        reached = 0
+        for i in range(len(xs)):
+            x, y = xs[i], ys[i]
+            for g in range(len(goals_x)):
+                dx, dy = goals_x[g] - x, goals_y[g] - y
+                if dx * dx + dy * dy < REACH * REACH:
+                    rewards[i] += 1.0
+                    reached += 1
+                    move_goal(s, g)
+            s.reward[i] = rewards[i]
+        if reached > 0:
+            s.score += reached / len(xs)
+        return False, s.episode_length >= s.max_steps
+
+    def observe(s, i, obs):
+        xs, ys, goals_x, goals_y = s.x, s.y, s.goal_x, s.goal_y
+        x, y, ahead_x, ahead_y = xs[i], ys[i], s.ahead_x[i], s.ahead_y[i]
+        k = 0
+        for g in range(len(goals_x)):
+            dx, dy = goals_x[g] - x, goals_y[g] - y
+            obs[k] = dx * ahead_x + dy * ahead_y
+            obs[k + 1] = dy * ahead_x - dx * ahead_y
+            k += 2
+        n = len(xs)
+        for j in range(i + 1, i + n):  # the others, starting with the next one
+            other = j if j < n else j - n
+            dx, dy = xs[other] - x, ys[other] - y
+            obs[k] = dx * ahead_x + dy * ahead_y
+            obs[k + 1] = dy * ahead_x - dx * ahead_y
+            k += 2
+        obs[k] = x
+        obs[k + 1] = y
+        obs[k + 2] = ahead_x
+        obs[k + 3] = ahead_y
+        obs[k + 4] = s.speed[i] / MAX_SPEED
+        obs[k + 5] = s.reward[i]
+
+    def draw(s, canvas):
+        margin = 14
+        unit = canvas.width / 2 - margin
+        canvas.clear(palette.SLATE)
+        canvas.rect(margin, margin, 2 * unit, 2 * unit, palette.NIGHT, radius=6)
+        for gx, gy in zip(s.goal_x, s.goal_y, strict=True):
+            x, y = margin + (1 + gx) * unit, margin + (1 + gy) * unit
+            canvas.circle(x, y, REACH * unit, palette.mix(palette.NIGHT, palette.YELLOW, 0.18))
+            tips = [(0.85 if k % 2 == 0 else 0.36) * REACH * unit for k in range(10)]
+            star = [
+                (x + r * math.sin(k * math.pi / 5), y - r * math.cos(k * math.pi / 5))
+                for k, r in enumerate(tips)
+            ]
+            canvas.polygon(star, palette.YELLOW)
+        colors = (
+            palette.SKY_BLUE,
+            palette.ORANGE,
+            palette.GREEN,
+            palette.PURPLE,
+            palette.VERMILLION,
+            palette.SNOW,
+        )
+        for i in range(len(s.x)):
+            x, y = margin + (1 + s.x[i]) * unit, margin + (1 + s.y[i]) * unit
+            ahead_x, ahead_y = 11 * s.ahead_x[i], 11 * s.ahead_y[i]
+            color = colors[i % len(colors)]
+            back = 1.2 + 30.0 * s.speed[i]  # the tail tells the speed
+            canvas.line(
+                x, y, x - back * ahead_x, y - back * ahead_y, palette.mix(palette.NIGHT, color, 0.45), width=3
+            )
+            left = (x - 0.8 * ahead_x + 0.65 * ahead_y, y - 0.8 * ahead_y - 0.65 * ahead_x)
+            right = (x - 0.8 * ahead_x - 0.65 * ahead_y, y - 0.8 * ahead_y + 0.65 * ahead_x)
+            canvas.polygon(
+                [(x + ahead_x, y + ahead_y), left, (x - 0.4 * ahead_x, y - 0.4 * ahead_y), right], color
+            )
+        canvas.text(margin + 8, margin + 8, f"{s.score:.1f} goals per agent", palette.FOG)
+
+
+def move_goal(s, g):
+    s.goal_x[g] = uniform(s, -0.95, 0.95)
+    s.goal_y[g] = uniform(s, -0.95, 0.95)

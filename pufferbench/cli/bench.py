@@ -11,6 +11,7 @@ from rich.table import Table
 
 from pufferbench import bench
 from pufferbench.cli import UsageError
+from pufferbench.cli.terminal import console
 from pufferbench.registry import spec
 
 FOREIGN_LOAD = 0.9  # less of a core than this while measuring, and we were not alone
@@ -36,24 +37,24 @@ def main(arguments: list[str]) -> int:
     if options.seconds <= 0 or not options.batch_sizes or min(options.batch_sizes) < 1:
         raise UsageError("--seconds and --batch-sizes must be positive")
     names = [spec(name).id for name in options.envs] or list(bench.ENVIRONMENTS)
-    console = Console()
-    console.print(bench.machine(), highlight=False)
-    environments(console, names, options.batch_sizes)
+    screen = console()
+    screen.print(bench.machine(), highlight=False)
+    environments(screen, names, options.batch_sizes)
     if options.train:
-        training(console, [spec(name).id for name in options.envs] or list(bench.TRAINING), options.seconds)
+        training(screen, [spec(name).id for name in options.envs] or list(bench.TRAINING), options.seconds)
     return 0
 
 
-def environments(console: Console, names: list[str], batch_sizes: list[int]) -> None:
+def environments(screen: Console, names: list[str], batch_sizes: list[int]) -> None:
     """Agent steps per second of CPU time, on one core, for the best batch size of each environment."""
     table = Table(title="Environments: million agent steps per second, one core, CPU time")
     for column in ("environment", "M steps/s", "wall", "games", "bytes/step", "PufferLib 3.0", "target", ""):
-        table.add_column(column, justify="left" if column in ("environment", "") else "right")
+        table.add_column(column, justify="left" if column in ("environment", "") else "right", no_wrap=True)
     sweeps, disturbed = [], False
     for name in names:
         speeds = []
         for num_envs in batch_sizes:
-            with console.status(f"{name}, {num_envs} games"):
+            with screen.status(f"{name}, {num_envs} games"):
                 speeds.append(bench.environment_speed(name, num_envs))
         best = max(speeds, key=lambda speed: speed.cpu)
         disturbed |= min(speed.share for speed in speeds) < FOREIGN_LOAD
@@ -67,17 +68,17 @@ def environments(console: Console, names: list[str], batch_sizes: list[int]) -> 
             *_against(reference, best.cpu),
         )
         sweeps.append(name + ": " + ", ".join(f"{s.num_envs} games {s.cpu / 1e6:.1f}" for s in speeds))
-    console.print(table)
-    console.print("\n".join(sweeps), style="dim", highlight=False)
+    screen.print(table)
+    screen.print("\n".join(sweeps), style="dim", highlight=False)
     if disturbed:
-        console.print(
+        screen.print(
             "Other programs used this core meanwhile (CPU time was under "
             f"{FOREIGN_LOAD:.0%} of wall time): the true numbers are higher.",
             style="yellow",
         )
 
 
-def training(console: Console, names: list[str], seconds: float) -> None:
+def training(screen: Console, names: list[str], seconds: float) -> None:
     """Steps per second of wall time with each environment's preset."""
     from pufferbench.system import cores
 
@@ -92,10 +93,10 @@ def training(console: Console, names: list[str], seconds: float) -> None:
         "target",
         "",
     ):
-        table.add_column(column, justify="left" if column in ("environment", "") else "right")
+        table.add_column(column, justify="left" if column in ("environment", "") else "right", no_wrap=True)
     disturbed = False
     for name in names:
-        with console.status(f"training {name} for {seconds:g} s"):
+        with screen.status(f"training {name} for {seconds:g} s"):
             speed = bench.training_speed(name, seconds)
         disturbed |= speed.share < FOREIGN_LOAD * min(cores(), 2)
         table.add_row(
@@ -106,9 +107,9 @@ def training(console: Console, names: list[str], seconds: float) -> None:
             f"{speed.record['global_step'] / 1e6:.1f} M steps",
             *_against(bench.TRAINING.get(name), speed.wall),
         )
-    console.print(table)
+    screen.print(table)
     if disturbed:
-        console.print(
+        screen.print(
             "Training used less than the cores it may use. On an idle machine that is time spent on one "
             "core; with other programs running, the true numbers are higher.",
             style="yellow",

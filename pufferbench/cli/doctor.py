@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 import pufferbench
+from pufferbench.cli.terminal import console
 from pufferbench.system import cores
 
 
@@ -36,21 +37,21 @@ class DoctorOptions:
 def main(arguments: list[str]) -> int:
     """Runs every check; one that fails itself is reported as a finding."""
     tyro.cli(DoctorOptions, args=arguments, prog="puffer doctor")
-    return report(list(examine()), Console())
+    return report(list(examine()), console())
 
 
-def report(findings: list[Finding], console: Console) -> int:
+def report(findings: list[Finding], screen: Console) -> int:
     """Print the findings, then what is wrong; 1 when something is."""
     table = Table(show_header=False)
     for finding in findings:
         mark = "[red]✗[/]" if finding.mend else "[green]✓[/]"
         table.add_row(mark, finding.subject, finding.value)
-    console.print(table, highlight=False)
+    screen.print(table, highlight=False)
     wrong = [finding for finding in findings if finding.mend]
     for finding in wrong:
-        console.print(f"[red]{finding.subject}[/]: {finding.mend}", highlight=False)
+        screen.print(f"[red]{finding.subject}[/]: {finding.mend}", highlight=False)
     if not wrong:
-        console.print("Nothing is wrong.")
+        screen.print("Nothing is wrong.")
     return 1 if wrong else 0
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import tyro
-from rich.console import Console
 from rich.table import Table
 
 from pufferbench.cli import UsageError
+from pufferbench.cli.terminal import console
 from pufferbench.registry import list_envs, spec
 
 
@@ -29,13 +29,14 @@ def main(arguments: list[str]) -> int:
     if not names:
         raise UsageError(f"no environment's name begins with {options.prefix!r} (puffer envs lists all)")
     table = Table()
-    for column in ("name", "observation", "action", "about"):
-        table.add_column(column, overflow="fold")
+    for column in ("name", "observation", "action"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("about")
     for name in names:
         table.add_row(name, *_describe(name))
-    console = Console()
-    console.print(table, highlight=False)
-    console.print("puffer train NAME --help lists an environment's own options.", style="dim")
+    screen = console()
+    screen.print(table, highlight=False)
+    screen.print("puffer train NAME --help lists an environment's own options.", style="dim")
     return 0
 
 

@@ -8,12 +8,12 @@ from typing import Any, Literal
 
 import numpy as np
 import tyro
-from rich.console import Console
 from rich.table import Table
 
 from pufferbench import play
 from pufferbench.cli import UsageError
 from pufferbench.cli.options import changed, signature_options
+from pufferbench.cli.terminal import console
 from pufferbench.cli.train import make_env
 from pufferbench.errors import did_you_mean
 from pufferbench.records import RunFolder, load_checkpoint
@@ -61,20 +61,23 @@ def main(arguments: list[str]) -> int:
         raise UsageError(f"{checkpoint} was trained on {trained_with['id']}, not on {entry.id}")
     kwargs = {name: value for name, value in trained_with.get("kwargs", {}).items() if name != "num_envs"}
     kwargs |= changed(options.env, env_options())
-    console = Console()
+    screen = console()
     with make_env(entry, {**kwargs, "num_envs": min(options.episodes, GAMES_AT_ONCE)}) as env:
         act = actions_for(env, checkpoint, options)
-        with console.status(f"playing {options.episodes} episodes of {entry.id}"):
+        with screen.status(f"playing {options.episodes} episodes of {entry.id}"):
             episodes = play.play_episodes(env, act, options.episodes, options.seed)
         who = str(checkpoint) if checkpoint else "random actions"
-        console.print(table(f"{entry.id}, {len(episodes)} episodes, {who}", episodes))
+        screen.print(table(f"{entry.id}, {len(episodes)} episodes, {who}", episodes))
     if options.video:
         with make_env(entry, {**kwargs, "num_envs": 1}) as env:
             fps = float(getattr(env, "fps", 30))
             act = actions_for(env, checkpoint, options)
             pictures = play.frames(env, act, options.seed, limit=int(SECONDS * fps))
-            count = play.write_video(options.video, pictures, fps)
-        console.print(f"Wrote {options.video}: {count} frames, {count / fps:.1f} s", highlight=False)
+            try:
+                count = play.write_video(options.video, pictures, fps)
+            except (NotImplementedError, TypeError) as error:  # what render() says when there is no drawing
+                raise UsageError(str(error)) from error
+        screen.print(f"Wrote {options.video}: {count} frames, {count / fps:.1f} s", highlight=False)
     return 0
 
 

@@ -6,7 +6,8 @@ import dataclasses
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
@@ -16,8 +17,9 @@ import tyro
 from pufferbench.cli import UsageError
 from pufferbench.cli.dashboard import display
 from pufferbench.cli.options import changed, signature_options, train_options
+from pufferbench.config import TrainConfig, describe
 from pufferbench.errors import PufferBenchError
-from pufferbench.records import RunFolder
+from pufferbench.records import RunFolder, load_checkpoint
 from pufferbench.registry import EnvSpec, make, spec
 
 NOT_THE_PRESETS = ("self", "observation_space", "action_space")
@@ -35,12 +37,13 @@ def main(arguments: list[str]) -> int:
                 screen.show(record)
                 if interrupted():
                     break
-            checkpoint = trainer.save_checkpoint(trainer.run.checkpoint_path(trainer.update))
+            if interrupted():
+                trainer.save_checkpoint()
     except PufferBenchError as error:
         print(f"puffer train: {error}", file=sys.stderr)
         return 1
-    print(f"Saved {checkpoint}")
-    if interrupted():
+    print(f"Saved {trainer.run.latest_checkpoint}")
+    if trainer.global_step < trainer.total_timesteps:
         print(
             f"Stopped at update {trainer.update}. Go on with: puffer train --resume {folder}\n"
             "(weights, optimizer, schedule and counters continue; the environments start new episodes: "
@@ -77,6 +80,8 @@ def what_to_train(arguments: list[str]) -> tuple[str, RunFolder | None]:
 
 def fresh(name: str, arguments: list[str]) -> Any:
     """A trainer for a new run."""
+    import torch
+
     from pufferbench.policies import MLP
     from pufferbench.trainer import PuffeRL
 
@@ -85,7 +90,9 @@ def fresh(name: str, arguments: list[str]) -> Any:
     options = parse(options_class, arguments, f"puffer train {name}")
     defaults = options_class()
     env = make_env(entry, dataclasses.asdict(options.env))
-    policy = MLP(env.observation_space, env.action_space, **dataclasses.asdict(options.policy))
+    torch.manual_seed(options.train.seed)  # the same first weights for the same seed
+    with as_usage_error():
+        policy = MLP(env.observation_space, env.action_space, **dataclasses.asdict(options.policy))
     run_dir = options.run_dir or Path("runs") / f"{entry.id}-{time.strftime('%Y%m%d-%H%M%S')}"
     if (run_dir / "config.toml").exists():
         raise UsageError(
@@ -123,8 +130,13 @@ def resumed(name: str, run: RunFolder, arguments: list[str]) -> Any:
     from pufferbench import policies
     from pufferbench.trainer import PuffeRL
 
-    config = run.config
-    train = train_options(config.get("train", {}))
+    checkpoint = run.latest_checkpoint
+    if checkpoint is None:
+        raise UsageError(f"{run.path} has no checkpoint to go on from: start anew with puffer train {name}")
+    saved = load_checkpoint(checkpoint)[1].get(
+        "train", {}
+    )  # not config.toml: an earlier resume may have changed some
+    train = train_options(saved)
     options_class = dataclasses.make_dataclass(
         "ResumeOptions",
         [
@@ -133,19 +145,17 @@ def resumed(name: str, run: RunFolder, arguments: list[str]) -> Any:
         ],
     )
     options = parse(options_class, arguments, f"puffer train {name}")
-    checkpoint = run.latest_checkpoint
-    if checkpoint is None:
-        raise UsageError(f"{run.path} has no checkpoint to go on from: start anew with puffer train {name}")
-    env = make_env(spec(name), config.get("env", {}).get("kwargs", {}))
-    policy = policies.make(
-        config["policy"]["name"],
-        env.observation_space,
-        env.action_space,
-        **config["policy"].get("arguments", {}),
-    )
-    settings = {**config.get("train", {}), **changed(options.train, train())}
-    trainer = PuffeRL(env=env, policy=policy, run_dir=run.path, **settings)
+    env = make_env(spec(name), run.config.get("env", {}).get("kwargs", {}))
+    policy = policies.load(checkpoint, env.observation_space, env.action_space)
+    asked = changed(options.train, train())
+    settings = {name: value for name, value in saved.items() if name not in asked}
+    if {"batch_size", "bptt_horizon"} & set(asked):  # the other sizes follow from the one asked for
+        for name in ("batch_size", "bptt_horizon", "minibatch_size"):
+            settings.pop(name, None)
+    trainer = PuffeRL(env=env, policy=policy, run_dir=run.path, **settings, **asked)
     trainer.load_checkpoint(checkpoint)
+    live = {name: value for name, value in asked.items() if describe(TrainConfig)[name].live}
+    trainer.request(**live)  # the checkpoint brought its own; the record of the next update shows the change
     if trainer.global_step >= trainer.total_timesteps:
         trainer.close()
         raise UsageError(
@@ -165,8 +175,15 @@ def parse(options_class: type, arguments: list[str], program: str) -> Any:
 
 def make_env(entry: EnvSpec, kwargs: Mapping[str, Any]) -> Any:
     """The environment; what it says about its own parameters is a usage error here."""
-    try:
+    with as_usage_error():
         return make(entry.id, **kwargs)
+
+
+@contextmanager
+def as_usage_error() -> Iterator[None]:
+    """What a constructor says about its arguments, when these came from the command line."""
+    try:
+        yield
     except (TypeError, ValueError) as error:
         raise UsageError(str(error)) from error
 

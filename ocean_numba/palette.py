@@ -18,8 +18,10 @@ VERMILLION: Color = (213, 94, 0)
 PURPLE: Color = (204, 121, 167)
 WHITE: Color = (255, 255, 255)
 
-CYCLE: tuple[Color, ...] = (ORANGE, SKY_BLUE, GREEN, YELLOW, BLUE, VERMILLION, PURPLE)
+CYCLE: tuple[Color, ...] = (SKY_BLUE, ORANGE, GREEN, PURPLE, VERMILLION, YELLOW, BLUE)
 """Colours for a series of things, e.g. ``CYCLE[i % len(CYCLE)]``."""
+SPECTRUM: tuple[Color, ...] = (PURPLE, VERMILLION, ORANGE, YELLOW, GREEN, SKY_BLUE, BLUE)
+"""The same from warm to cold, for things that have an order."""
 
 NIGHT: Color = (22, 27, 38)
 """Background of a picture."""

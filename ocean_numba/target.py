@@ -12,6 +12,12 @@ ACCELERATION = 0.0125
 TURN = 0.05  # tangent of half the smallest turn: 4 of them are 22.6 degrees
 REACH = 0.08  # distance at which a goal is reached
 
+AGENT_COLORS = palette.CYCLE[:5]  # yellow is for goals
+STAR = [
+    (radius * math.sin(k * math.pi / 5), -radius * math.cos(k * math.pi / 5))
+    for k, radius in enumerate([0.85, 0.36] * 5)
+]
+
 
 class Target(OceanEnv):
     """Agents drive about a square and collect goals; a goal that is reached moves to another place.
@@ -36,7 +42,7 @@ class Target(OceanEnv):
     | part | meaning |
     |---|---|
     | turn, 0 .. 8 | 4 straight on; 3 .. 0 left and 5 .. 8 right, by about 6, 11, 17 and 23 degrees |
-    | pedal, 0 .. 4 | 2 keep the speed; 1, 0 brake and 3, 4 accelerate, by a quarter or half of the top speed |
+    | pedal, 0 .. 4 | 2 keep the speed; 1, 0 brake and 3, 4 accelerate, by 1/4 or 1/2 of the top speed |
 
     Reward: 1 for each goal that the agent reaches (comes within 0.08 of, in an arena 2 wide). When two
     reach it in the same step, it goes to the one with the lower number.
@@ -144,36 +150,21 @@ class Target(OceanEnv):
         unit = canvas.width / 2 - margin
         canvas.clear(palette.SLATE)
         canvas.rect(margin, margin, 2 * unit, 2 * unit, palette.NIGHT, radius=6)
-        for gx, gy in zip(s.goal_x, s.goal_y, strict=True):
-            x, y = margin + (1 + gx) * unit, margin + (1 + gy) * unit
+        for goal_x, goal_y in zip(s.goal_x, s.goal_y, strict=True):
+            x, y = margin + (1 + goal_x) * unit, margin + (1 + goal_y) * unit
             canvas.circle(x, y, REACH * unit, palette.mix(palette.NIGHT, palette.YELLOW, 0.18))
-            tips = [(0.85 if k % 2 == 0 else 0.36) * REACH * unit for k in range(10)]
-            star = [
-                (x + r * math.sin(k * math.pi / 5), y - r * math.cos(k * math.pi / 5))
-                for k, r in enumerate(tips)
-            ]
-            canvas.polygon(star, palette.YELLOW)
-        colors = (
-            palette.SKY_BLUE,
-            palette.ORANGE,
-            palette.GREEN,
-            palette.PURPLE,
-            palette.VERMILLION,
-            palette.SNOW,
-        )
+            canvas.polygon(
+                [(x + REACH * unit * dx, y + REACH * unit * dy) for dx, dy in STAR], palette.YELLOW
+            )
         for i in range(len(s.x)):
             x, y = margin + (1 + s.x[i]) * unit, margin + (1 + s.y[i]) * unit
-            ahead_x, ahead_y = 11 * s.ahead_x[i], 11 * s.ahead_y[i]
-            color = colors[i % len(colors)]
-            back = 1.2 + 30.0 * s.speed[i]  # the tail tells the speed
-            canvas.line(
-                x, y, x - back * ahead_x, y - back * ahead_y, palette.mix(palette.NIGHT, color, 0.45), width=3
-            )
-            left = (x - 0.8 * ahead_x + 0.65 * ahead_y, y - 0.8 * ahead_y - 0.65 * ahead_x)
-            right = (x - 0.8 * ahead_x - 0.65 * ahead_y, y - 0.8 * ahead_y + 0.65 * ahead_x)
-            canvas.polygon(
-                [(x + ahead_x, y + ahead_y), left, (x - 0.4 * ahead_x, y - 0.4 * ahead_y), right], color
-            )
+            dx, dy = 11 * s.ahead_x[i], 11 * s.ahead_y[i]
+            color = AGENT_COLORS[i % len(AGENT_COLORS)]
+            tail = 1.2 + 30 * s.speed[i]  # its length tells the speed
+            canvas.line(x, y, x - tail * dx, y - tail * dy, palette.mix(palette.NIGHT, color, 0.45), width=3)
+            left = (x - 0.8 * dx + 0.65 * dy, y - 0.8 * dy - 0.65 * dx)
+            right = (x - 0.8 * dx - 0.65 * dy, y - 0.8 * dy + 0.65 * dx)
+            canvas.polygon([(x + dx, y + dy), left, (x - 0.4 * dx, y - 0.4 * dy), right], color)
         canvas.text(margin + 8, margin + 8, f"{s.score:.1f} goals per agent", palette.FOG)
 
 

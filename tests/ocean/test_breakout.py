@@ -49,7 +49,7 @@ def test_the_interface_is_what_the_page_says():
         assert (row[10:] == 1.0).all()
     env.step(np.full(3, RIGHT))
     state = env.states[0]
-    assert env.observations[0, 0] == pytest.approx(4 * breakout.PADDLE_SPEED / 9, abs=1e-6)
+    assert env.observations[0, 0] == pytest.approx(4 * breakout.MOVES[RIGHT] / 9, abs=1e-6)
     np.testing.assert_allclose(env.observations[0, 1:3], [state["x"] / 9 - 1, state["y"] / 8 - 1], atol=1e-6)
     np.testing.assert_allclose(env.observations[0, 3], (state["x"] - state["paddle"]) / 9, atol=1e-6)
     np.testing.assert_allclose(env.observations[0, 4:6], [state["vx"] / 0.35, state["vy"] / 0.35], atol=1e-6)

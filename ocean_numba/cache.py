@@ -66,3 +66,9 @@ def write(path: Path, text: str) -> None:
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def remove(path: Path) -> None:
+    """Forget a kernel: its module and what Numba stored for it."""
+    for file in (path, *path.parent.glob(f"__pycache__/{path.stem}.*")):
+        file.unlink(missing_ok=True)

@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 
 from ocean_numba import cache, rng
+from ocean_numba.checks import check
 from ocean_numba.codegen import KERNELS_VERSION, action_bounds, kernel_text
-from ocean_numba.functions import Converter, fingerprint, uses_double
+from ocean_numba.explain import compile_error
+from ocean_numba.functions import Converter, fingerprint, reachable, uses_double
 from ocean_numba.game import NEEDED, Layout
 
 # fastmath without "nnan" and "ninf": games may test for NaN and use infinities, as in Python.
@@ -85,7 +87,8 @@ def _load(
 ) -> Kernels:
     import numba
 
-    if not path.exists():
+    if not path.exists():  # then the game was checked already, here or in another process
+        check(layout)
         cache.write(path, text)
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "boundscheck": debug}
     loose = {**options, "fastmath": False if debug else FASTMATH}
@@ -110,7 +113,12 @@ def _load(
     sys.modules[module.__name__] = module
     exec(compile(text, str(path), "exec"), vars(module))
     step, reset = module.step_rows, module.reset_rows
-    return Kernels(_entry(step, step_arguments), _entry(reset, reset_arguments), (step, reset))
+    try:
+        return Kernels(_entry(step, step_arguments), _entry(reset, reset_arguments), (step, reset))
+    except numba.core.errors.NumbaError as error:
+        cache.remove(path)
+        functions = [function for function, _ in reachable({key: layout.game.functions[key] for key in NEEDED})]
+        raise compile_error(layout.game.name, functions, error) from None
 
 
 def _entry(dispatcher: Any, arguments: tuple) -> Callable[..., Any]:

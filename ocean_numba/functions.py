@@ -20,10 +20,11 @@ import numpy as np
 
 from ocean_numba import rng
 from ocean_numba.errors import GameError
+from ocean_numba.explain import source
 from ocean_numba.layout import Kind
 from pufferbench.errors import did_you_mean
 
-ALLOWED_BUILTINS = ("abs", "bool", "enumerate", "float", "int", "len", "max", "min", "pow", "range", "round", "zip")
+ALLOWED_BUILTINS = ("abs", "bool", "divmod", "enumerate", "float", "int", "len", "max", "min", "pow", "range", "round", "zip")
 
 
 def inline(function: FunctionType) -> FunctionType:
@@ -60,7 +61,8 @@ def used_globals(function: FunctionType) -> dict[str, Any]:
         else:
             known = [*function.__globals__, *function.__code__.co_varnames, *ALLOWED_BUILTINS]
             line = instruction.positions.lineno if instruction.positions else None
-            raise GameError(f"{function.__qualname__}, line {line}: unknown name {name!r}{did_you_mean(name, known)}")
+            place = source(function.__code__, line)
+            raise GameError(f"{function.__qualname__} uses the unknown name {name!r}{did_you_mean(name, known)} ({place})")
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         try:
             found[name] = cell.cell_contents
@@ -193,7 +195,7 @@ def _describe(value: Any) -> str:
         return f"{getattr(value, '__module__', '')}.{value.__name__}"
     if value is None or isinstance(value, (bool, int, float, complex, str, bytes)) or value is Ellipsis:
         return f"{type(value).__name__} {value!r}"
-    raise GameError(f"a game cannot use a value of type {type(value).__name__} from outside: {value!r}")
+    return f"unusable {type(value).__name__}"  # the checks refuse it by name
 
 
 def is_constant(value: Any) -> bool:

@@ -91,9 +91,9 @@ def resolve_shape(kind: Kind, sizes: Mapping[str, Any], where: str) -> tuple[int
             if dim not in sizes:
                 hint = did_you_mean(dim, sizes)
                 raise GameError(f"{where} has the dimension {dim!r}, which is no Params field{hint}")
+            if sizes[dim] < 1:
+                raise ValueError(f"{where} has the dimension {dim} = {sizes[dim]}, which must be at least 1")
             dim = sizes[dim]
-            if isinstance(dim, bool) or not isinstance(dim, int) or dim < 1:
-                raise GameError(f"{where} has a dimension of {dim!r}; it must be an integer of at least 1")
         shape.append(dim)
     return tuple(shape)
 

@@ -70,6 +70,7 @@ class OceanEnv(PufferEnv):
             self.states[key] = value
         self.ended = np.zeros(self.num_agents, self._layout.ended)
         self._seeded = False
+        self.kernels: Any = None
         self._bound: Buffers | None = None  # the buffers that the two functions below write into
         self._step_bound: Any = None
         self._reset_bound: Any = None
@@ -147,19 +148,49 @@ class OceanEnv(PufferEnv):
 
     def _bind(self, buffers: Buffers) -> None:
         """Make or load the kernels for these buffers and fix all arguments but the rows."""
-        from ocean_numba.compile import compiled_kernels, python_kernels
+        from ocean_numba.compile import compiled_kernels, python_kernels  # Numba only when a game runs
+        from ocean_numba.debug import guarded
 
         b = buffers
+        self._check_buffers(b)
         for_step = (
             self.states, b.observations, b.actions, b.rewards, b.terminals, b.truncations,
             b.final_observations, b.masks, self.ended,
         )  # fmt: skip
         for_reset = (self.states, b.observations, b.masks)
+        if self.mode != "compiled":
+            slow = python_kernels(self._layout)
+            slow_step = partial(slow.step_rows, *map(proxy, for_step))
+            slow_reset = partial(slow.reset_rows, *map(proxy, for_reset))
         if self.mode == "python":
-            self.kernels = python_kernels(self._layout)
-            for_step, for_reset = tuple(map(proxy, for_step)), tuple(map(proxy, for_reset))
+            self.kernels, self._step_bound, self._reset_bound = slow, slow_step, slow_reset
         else:
-            self.kernels = compiled_kernels(self._layout, (*for_step, 0, 0), (*for_reset, 0, 0), self.mode == "debug")
-        self._step_bound = partial(self.kernels.step_rows, *for_step)
-        self._reset_bound = partial(self.kernels.reset_rows, *for_reset)
+            debug = self.mode == "debug"
+            self.kernels = compiled_kernels(self._layout, (*for_step, 0, 0), (*for_reset, 0, 0), debug)
+            self._step_bound = partial(self.kernels.step_rows, *for_step)
+            self._reset_bound = partial(self.kernels.reset_rows, *for_reset)
+            if debug:
+                self._step_bound = guarded(self._step_bound, slow_step, self._layout, self.states)
+                self._reset_bound = guarded(self._reset_bound, slow_reset, self._layout, self.states)
         self._bound = buffers
+
+    def _check_buffers(self, buffers: Buffers) -> None:
+        """Machine code does not check where it writes: wrong arrays must be refused here."""
+        mine = Buffers.allocate(self.num_agents, self.observation_space, self.action_space)
+        for name in ("observations", "actions", "rewards", "terminals", "truncations", "final_observations", "masks"):
+            array, right = getattr(buffers, name), getattr(mine, name)
+            if array.shape != right.shape or array.dtype != right.dtype or not array.flags.c_contiguous:
+                order = "" if array.flags.c_contiguous else "non-contiguous "
+                raise ValueError(
+                    f"{type(self).__name__}: buf.{name} is {order}{array.dtype} {array.shape}, "
+                    f"but must be contiguous {right.dtype} {right.shape}"
+                )
+
+    def __getstate__(self) -> dict[str, Any]:
+        machine_code = ("kernels", "_bound", "_step_bound", "_reset_bound")
+        return {**vars(self), **dict.fromkeys(machine_code), "_layout": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        assert self._game is not None
+        self._layout = build_layout(self._game, self.params)

@@ -11,11 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from ocean_numba.errors import GameError
-from pufferbench.errors import did_you_mean
+from pufferbench.errors import PufferBenchError, did_you_mean
 
 
-class UnknownField(GameError, AttributeError):
+class UnknownField(PufferBenchError, AttributeError):
     """A game reads or writes a field that its State and Params do not have."""
 
 
@@ -93,7 +92,6 @@ class RecordsProxy:
     __slots__ = ("_columns",)
 
     def __init__(self, records: np.ndarray) -> None:
-        # State and parameters first: error messages list the names in this order.
         self._columns = {name: records[name] for name in records.dtype.names or ()}
 
     def __getitem__(self, index: int) -> RecordProxy:

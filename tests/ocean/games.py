@@ -1,0 +1,124 @@
+"""Small games for the tests, each with one thing to test."""
+
+import numpy as np
+
+from ocean_numba import Box, Discrete, MultiDiscrete, OceanEnv, boolean, f32, i32, inline, normal, randint, u8, uniform
+
+SPEED = 0.25
+
+
+@inline
+def advance(s, amount):
+    s.x += amount * SPEED
+
+
+def bounded(value):
+    return min(max(value, -1.0), 1.0)
+
+
+class Counter(OceanEnv):
+    """Counts up; terminated at ``end`` when the action is 1 then, truncated after ``limit`` steps."""
+
+    observation = Box(-np.inf, np.inf, (2,), np.float32)
+    action = Discrete(2)
+    metrics = ("count",)
+
+    class State:
+        count: i32
+        x: f32
+
+    class Params:
+        end: i32 = 3
+        limit: i32 = 5
+
+    def reset(s):
+        s.x = uniform(s, -1.0, 1.0)
+
+    def step(s, action):
+        s.count += 1
+        return 1.0, action == 1 and s.count >= s.end, s.count >= s.limit
+
+    def observe(s, obs):
+        obs[0] = s.count
+        obs[1] = s.x
+
+
+class Everything(OceanEnv):
+    """All types, all random functions, helpers, a sized board, several choices per action."""
+
+    observation = lambda p: Box(-np.inf, np.inf, (p.size + 3,), np.float32)  # noqa: E731
+    action = MultiDiscrete([3, 2])
+    metrics = ("hits",)
+
+    class State:
+        x: f32
+        hits: u8
+        flag: boolean
+        board: i32["size", 2]
+
+    class Params:
+        size: i32 = 4
+        scale: f32 = 0.5
+        signed: boolean = True
+
+    def reset(s):
+        s.x = bounded(normal(s))
+        for i in range(s.size):
+            s.board[i, 0] = randint(s, 10)
+
+    def step(s, action):
+        advance(s, (action[0] - 1) * s.scale)
+        board = s.board
+        i = randint(s, s.size)
+        board[i, 1] += action[1]
+        s.flag = not s.flag
+        if s.signed and board[i, 1] > 2:
+            s.hits += 1
+            board[i, 1] = 0
+        return s.x + uniform(s, 0, 1), abs(s.x) > 1.0, s.episode_length >= 30
+
+    def observe(s, obs):
+        obs[0] = s.x
+        obs[1] = s.flag
+        obs[2] = s.hits
+        for i in range(s.size):
+            obs[3 + i] = s.board[i, 0] - s.board[i, 1]
+
+
+class Arena(OceanEnv):
+    """Several agents. One whose action is 2 is out (its episode ends) and waits, masked, for the others."""
+
+    observation = Box(-np.inf, np.inf, (2,), np.float32)
+    action = Discrete(3)
+    agents = "agents"
+    metrics = ("steps", "points")
+
+    class State:
+        steps: i32
+        points: f32["agents"]
+
+    class Params:
+        agents: i32 = 3
+        limit: i32 = 4
+        win: i32 = 100
+
+    def reset(s):
+        for i in range(s.agents):
+            s.points[i] = uniform(s, 0.0, 0.5)
+
+    def step(s, actions, rewards, terminals, masks):
+        s.steps += 1
+        won = False
+        for i in range(s.agents):
+            if masks[i]:
+                s.points[i] += 1
+                rewards[i] = i + 1
+                if actions[i] == 2:
+                    terminals[i] = True
+                    masks[i] = False
+            won = won or s.points[i] >= s.win
+        return won, s.steps >= s.limit
+
+    def observe(s, i, obs):
+        obs[0] = i
+        obs[1] = s.points[i]

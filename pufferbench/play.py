@@ -46,18 +46,22 @@ def play_episodes(env: PufferEnv, act: Act, episodes: int, seed: int = 0) -> np.
     would favour short episodes.
     """
     quota = -(-episodes // env.num_agents)
-    played = np.zeros(env.num_agents, int)
-    found: list[np.ndarray] = []
+    played, found = np.zeros(env.num_agents, int), []
+    counted = np.zeros(env.num_agents, [("episode_return", "f8"), ("episode_length", "i8")])
     observations, _ = env.reset(seed)
     while played.min() < quota:
-        observations, _, terminals, truncations, infos = env.step(act(observations))
+        observations, rewards, terminals, truncations, infos = env.step(act(observations))
+        counted["episode_return"] += rewards
+        counted["episode_length"] += 1
         ended = np.flatnonzero(terminals | truncations)
         if len(ended):
-            if len(infos) != len(ended):
-                raise PufferBenchError(f"{len(ended)} episodes ended, but the env reports {len(infos)}")
-            found.append(infos.records[played[ended] < quota])  # in the order of the rows
+            # The env's own statistics, in the order of the rows; what we counted where it keeps none.
+            statistics = getattr(infos, "records", ())
+            statistics = statistics if len(statistics) == len(ended) else counted[ended]
+            found.append(statistics[played[ended] < quota])
             played[ended] += 1
-    return np.concatenate(found)[:episodes] if found else np.empty(0)
+            counted[ended] = 0
+    return np.concatenate(found)[:episodes]
 
 
 def frames(env: PufferEnv, act: Act, seed: int = 0, limit: int = 1800) -> Iterator[np.ndarray]:

@@ -1,0 +1,1 @@
+"""A user's own package, as in the lines that users type (user_lines.md)."""

@@ -9,6 +9,7 @@ import pytest
 
 from ocean_numba import breakout
 from ocean_numba.breakout import BRICKS, COLUMNS, HEIGHT, PADDLE_Y, RADIUS, WIDTH, Breakout
+from ocean_numba.testing import compare_with_python
 
 POINTS = np.repeat([7, 7, 4, 4, 1, 1], COLUMNS)
 STAY, LEFT, RIGHT = 0, 1, 2
@@ -295,6 +296,18 @@ def test_balls_start_in_many_ways_and_the_seed_decides_which():
     assert env.states[["x", "vx"]].tolist() == first
     env.reset(1)
     assert not set(env.states[["x", "vx"]].tolist()) & set(first)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"frameskip": 1, "ball_speed": 0.9, "max_ball_speed": 2.0, "lives": 2},
+        {"paddle_width": 18.0, "max_steps": 150},
+    ],
+)
+def test_compiled_equals_python(params):
+    compare_with_python(Breakout, steps=200, num_envs=4, **params)
 
 
 def test_the_picture_shows_bricks_ball_paddle_and_score():

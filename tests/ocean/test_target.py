@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ocean_numba.target import ACCELERATION, MAX_SPEED, REACH, Target
+from ocean_numba.testing import compare_with_python
 
 STRAIGHT, KEEP = 4, 2
 
@@ -179,6 +180,11 @@ def test_a_hunter_finds_far_more_than_chance():
             total += env.step(hunter(env) if name == "hunter" else drawn)[1].sum()
         returns[name] = total / env.num_agents
     assert returns["hunter"] > 5 * returns["random"] > 0
+
+
+@pytest.mark.parametrize("params", [{"max_steps": 60}, {"agents": 2, "goals": 9}, {"agents": 1, "goals": 1}])
+def test_compiled_equals_python(params):
+    compare_with_python(Target, steps=150, num_envs=2, **params)
 
 
 def test_the_picture_shows_agents_and_goals():

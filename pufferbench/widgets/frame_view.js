@@ -1,0 +1,70 @@
+// Shows the frames that Python sends, and says when one is drawn, so that Python never runs ahead.
+
+function render({ model, el }) {
+  const id = Math.random().toString(36).slice(2);
+  const root = add(el, "figure", "pb pb-frame");
+  const head = add(root, "figcaption");
+  const label = add(head, "span", "pb-title");
+  const place = add(root, "div", "pb-frame-place");
+  const image = add(place, "img");
+  const note = add(root, "div", "pb-frame-note");
+  let url = null;
+  let told = null; // what Python knows about our being visible
+  let shown = null;
+
+  function frame() {
+    const bytes = model.get("frame");
+    image.hidden = !bytes || !bytes.byteLength;
+    if (image.hidden || bytes === shown) return;
+    shown = bytes;
+    const next = URL.createObjectURL(new Blob([bytes]));
+    image.onload = image.onerror = () => {
+      if (url) URL.revokeObjectURL(url);
+      url = next;
+      root.dataset.frames = Number(root.dataset.frames || 0) + 1;
+      model.send({ kind: "drawn", view: id, visible: Boolean(told) });
+    };
+    image.src = next;
+  }
+  function words() {
+    label.textContent = model.get("label");
+    image.alt = model.get("alt");
+    note.textContent = model.get("note");
+    place.style.setProperty("--pb-ratio", `${model.get("width")} / ${model.get("height")}`);
+    place.style.setProperty("--pb-width", `${model.get("width")}px`);
+  }
+  model.on("change:frame", frame);
+  for (const name of ["label", "alt", "note", "width", "height"]) model.on(`change:${name}`, words);
+  words();
+  frame();
+
+  // Out of sight (scrolled away, another tab), Python need not play at all.
+  let inView = false;
+  const tell = (visible) => {
+    if (visible !== told) model.send({ kind: "visible", view: id, visible: (told = visible) });
+  };
+  const check = () => tell(inView && !document.hidden);
+  const observer = new IntersectionObserver((entries) => {
+    inView = entries[entries.length - 1].isIntersecting;
+    check();
+  });
+  observer.observe(place);
+  document.addEventListener("visibilitychange", check);
+  return () => {
+    observer.disconnect();
+    document.removeEventListener("visibilitychange", check);
+    model.off("change:frame", frame);
+    for (const name of ["label", "alt", "note", "width", "height"]) model.off(`change:${name}`, words);
+    tell(false);
+    if (url) URL.revokeObjectURL(url);
+  };
+}
+
+function add(parent, tag, name = "") {
+  const element = document.createElement(tag);
+  element.className = name;
+  parent.appendChild(element);
+  return element;
+}
+
+export default { render };

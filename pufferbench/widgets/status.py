@@ -1,0 +1,62 @@
+"""What a training is doing now: state, progress, and where the time goes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anywidget
+import traitlets
+
+from pufferbench.widgets.assets import script, style
+
+# key of the metrics record -> name, colour, explanation
+TIMES = {
+    "time_env": ("environment", "green", "stepping the games"),
+    "time_policy": ("policy", "blue", "choosing actions"),
+    "time_copy": ("copying", "purple", "copying observations and results into the rollout"),
+    "time_train": ("learning", "orange", "loss, gradients, optimizer"),
+    "time_other": ("other", "grey", "everything else, such as logging and this panel"),
+}
+
+
+class Status(anywidget.AnyWidget):
+    """Title, state, and a progress bar with rate and remaining time.
+
+    Args:
+        title: what is trained.
+        state: one of :data:`pufferbench.widgets.session.STATES`.
+        message: the error's text in state ``"error"``.
+        progress: numbers of the newest record: ``done`` (0..1), ``update``, ``step``, ``total``, ``sps``
+            (steps/s), ``eta`` and ``elapsed`` (s).
+    """
+
+    _esm = script("status.js")
+    _css = style("status.css") + script("panel.css")
+
+    title = traitlets.Unicode("").tag(sync=True)
+    subtitle = traitlets.Unicode("").tag(sync=True)
+    state = traitlets.Unicode("idle").tag(sync=True)
+    message = traitlets.Unicode("").tag(sync=True)
+    progress = traitlets.Dict().tag(sync=True)
+    cover = traitlets.Unicode("").tag(sync=True)  # class of the saved pictures that this live view replaces
+
+
+class TimeSplit(anywidget.AnyWidget):
+    """One bar: the shares of an update's wall-clock time.
+
+    Args:
+        shares: seconds by key of :data:`TIMES`.
+    """
+
+    _esm = script("time_split.js")
+    _css = style("time_split.css")
+
+    parts = traitlets.List(traitlets.Dict()).tag(sync=True)
+    shares = traitlets.Dict().tag(sync=True)
+
+    def __init__(self, **kwargs: Any) -> None:
+        parts = [
+            {"key": key, "name": name, "colour": colour, "help": words}
+            for key, (name, colour, words) in TIMES.items()
+        ]
+        super().__init__(parts=parts, **kwargs)

@@ -67,7 +67,8 @@ def signature_options(
     label: str, creator: Callable[..., Any], skip: Sequence[str], defaults: Mapping[str, Any]
 ) -> type:
     """A dataclass of the parameters of ``creator`` that a command line can give (numbers, strings, bools)."""
-    fields, obligatory = [], []
+    fields: list[tuple[str, Any, Any]] = []
+    obligatory: list[tuple[str, Any, Any]] = []
     for name, parameter in inspect.signature(creator).parameters.items():
         if name in skip or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             continue

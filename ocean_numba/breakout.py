@@ -172,8 +172,8 @@ class Breakout(OceanEnv):
     def draw(s, canvas):
         unit = canvas.width / WIDTH
         top = canvas.height - HEIGHT * unit  # above it: score and lives
-        canvas.clear(palette.SLATE)
-        canvas.rect(0, top, canvas.width, canvas.height, palette.NIGHT)
+        canvas.clear(palette.NIGHT)
+        canvas.rect(0, 0, canvas.width, top, palette.SLATE)
         canvas.text(8, 11, f"SCORE {s.score}", palette.SNOW, scale=2)
         for i in range(s.balls):
             canvas.circle(canvas.width - 16 - 18 * i, 18, 5, palette.SNOW)
@@ -182,11 +182,11 @@ class Breakout(OceanEnv):
                 row, column = divmod(i, COLUMNS)
                 x, y = column * unit, top + (WALL_TOP + row / ROWS_PER_UNIT) * unit
                 canvas.rect(x + 1, y + 1, unit - 2, unit / ROWS_PER_UNIT - 2, palette.SPECTRUM[row], radius=2)
+        x, y, vx, vy = s.x * unit, top + s.y * unit, s.vx * unit, s.vy * unit
         for i in range(6, 0, -1):  # a fading trail, back along the ball's way
-            x, y = s.x - 0.7 * i * s.vx, s.y - 0.7 * i * s.vy
             color = palette.mix(palette.NIGHT, palette.SNOW, 0.45 - 0.07 * i)
-            canvas.circle(x * unit, top + y * unit, RADIUS * unit, color)
-        canvas.circle(s.x * unit, top + s.y * unit, RADIUS * unit + 0.5, palette.SNOW)
+            canvas.circle(x - 0.7 * i * vx, y - 0.7 * i * vy, RADIUS * unit, color)
+        canvas.circle(x, y, RADIUS * unit + 0.5, palette.SNOW)
         left, width = (s.paddle - 0.5 * s.paddle_width) * unit, s.paddle_width * unit
         canvas.rect(left, top + PADDLE_Y * unit, width, 7, palette.SKY_BLUE, radius=3)
 

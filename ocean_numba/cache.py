@@ -6,6 +6,7 @@ readable by its owner only, because Numba's index files are pickles: never load 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import stat
@@ -71,4 +72,5 @@ def write(path: Path, text: str) -> None:
 def remove(path: Path) -> None:
     """Forget a kernel: its module and what Numba stored for it."""
     for file in (path, *path.parent.glob(f"__pycache__/{path.stem}.*")):
-        file.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # read-only, or in use (Windows): then it is simply not forgotten
+            file.unlink()

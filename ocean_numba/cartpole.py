@@ -23,7 +23,9 @@ def push(s, force):
     x, x_dot, theta, theta_dot = s.x, s.x_dot, s.theta, s.theta_dot
     sin, cos = math.sin(theta), math.cos(theta)
     drive = (force + POLE_MOMENT * theta_dot * theta_dot * sin) / TOTAL_MASS
-    theta_acc = (GRAVITY * sin - cos * drive) / (HALF_LENGTH * (4.0 / 3.0 - POLE_MASS * cos * cos / TOTAL_MASS))
+    theta_acc = (GRAVITY * sin - cos * drive) / (
+        HALF_LENGTH * (4.0 / 3.0 - POLE_MASS * cos * cos / TOTAL_MASS)
+    )
     x_acc = drive - POLE_MOMENT * theta_acc * cos / TOTAL_MASS
     s.x = x + TIME_STEP * x_dot
     s.x_dot = x_dot + TIME_STEP * x_acc
@@ -89,6 +91,21 @@ class CartPole(OceanEnv):
         obs[1] = s.x_dot
         obs[2] = s.theta
         obs[3] = s.theta_dot
+
+    def draw(s, canvas):
+        width, height = canvas.width, canvas.height
+        scale = width / 5.6  # pixels in a metre
+        x, y = width / 2 + s.x * scale, 0.75 * height
+        canvas.clear((250, 250, 247))
+        canvas.line(0, y, width, y, (150, 150, 150), 2)
+        for end in (-MAX_X, MAX_X):
+            canvas.line(width / 2 + end * scale, y - 8, width / 2 + end * scale, y + 8, (213, 94, 0), 3)
+        canvas.rect(x - 0.25 * scale, y - 0.15 * scale, 0.5 * scale, 0.3 * scale, (0, 114, 178))
+        tip_x = x + 2 * HALF_LENGTH * scale * math.sin(s.theta)
+        tip_y = y - 2 * HALF_LENGTH * scale * math.cos(s.theta)
+        canvas.line(x, y, tip_x, tip_y, (230, 159, 0), 8)
+        canvas.circle(x, y, 5, (40, 40, 40))
+        canvas.text(8, 8, f"step {s.episode_length}", (60, 60, 60), 2)
 
 
 class CartPoleContinuous(CartPole):

@@ -116,7 +116,9 @@ def _attribute_problem(owner: ModuleType, name: str) -> str:
     if dotted == "numpy.random":
         return f"uses np.random; {_USE_OURS}"
     if owner is np and name in _ALLOCATE:
-        return f"makes an array with np.{name} (slow, in every step); declare it in State, e.g. {name}: f32[10]"
+        return (
+            f"makes an array with np.{name} (slow, in every step); declare it in State, e.g. {name}: f32[10]"
+        )
     return ""
 
 
@@ -141,7 +143,9 @@ def _global_problem(name: str, value: Any) -> str:
     if code_of(value) is not None or is_constant(value) or is_math(value):
         return ""
     kind = type(value).__name__
-    advice = "make it a tuple of numbers or a numpy array" if kind in ("list", "dict", "set") else "use numbers"
+    advice = (
+        "make it a tuple of numbers or a numpy array" if kind in ("list", "dict", "set") else "use numbers"
+    )
     return f"uses {name}, a {kind} from outside; {advice}"
 
 
@@ -163,7 +167,9 @@ def _check_returns(layout: Layout) -> None:
             elif present.opname in ("LOAD_CONST", "RETURN_CONST"):
                 number = len(present.argval) if isinstance(present.argval, tuple) else None
             if number != len(wanted):
-                what = "nothing" if present.argval is None else f"{number or 'one'} value{'s' if number else ''}"
+                what = (
+                    "nothing" if present.argval is None else f"{number or 'one'} value{'s' if number else ''}"
+                )
                 raise GameError(
                     f"{layout.game.name}.step must return {', '.join(wanted)}, "
                     f"but returns {what} ({source(step.__code__, line)})"

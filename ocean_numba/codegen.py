@@ -162,7 +162,7 @@ def find_invalid(actions, start, stop):
 def kernel_text(layout: Layout) -> str:
     """The module that steps and resets batches of this game."""
     game, record = layout.game, layout.record
-    cleared = [name for name in game.state]
+    cleared = list(game.state)
     cleared += ["agent_returns", "agent_lengths"] if game.several else ["episode_return"]
     zero_lines = ["    s.episode_length = 0"]
     for name in cleared:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from ocean_numba import cache, rng
+from ocean_numba import cache
 from ocean_numba.checks import check
 from ocean_numba.codegen import KERNELS_VERSION, action_bounds, kernel_text
+from ocean_numba.errors import GameError
 from ocean_numba.explain import compile_error
 from ocean_numba.functions import Converter, fingerprint, reachable, uses_double
 from ocean_numba.game import NEEDED, Layout
@@ -85,11 +87,42 @@ def compiled_kernels(layout: Layout, step_arguments: tuple, reset_arguments: tup
 def _load(
     layout: Layout, path: Path, text: str, step_arguments: tuple, reset_arguments: tuple, debug: bool
 ) -> Kernels:
+    from numba.core.errors import NumbaError
+
+    try:
+        if not path.exists():  # otherwise the game was checked already, here or in another process
+            check(layout)
+            cache.write(path, text)
+        return _compile(layout, path, text, step_arguments, reset_arguments, debug, cached=True)
+    except GameError:
+        raise
+    except NumbaError as error:
+        cache.remove(path)
+        functions = [
+            function for function, _ in reachable({key: layout.game.functions[key] for key in NEEDED})
+        ]
+        raise compile_error(layout.game.name, functions, error) from None
+    except (
+        Exception
+    ) as error:  # damaged files (any unpickling error), a full disk: the game must run all the same
+        warnings.warn(
+            f"kernel cache {path.parent} is not usable, compiling without it: {error!r}", stacklevel=2
+        )
+        cache.remove(path)
+        return _compile(layout, path, text, step_arguments, reset_arguments, debug, cached=False)
+
+
+def _compile(
+    layout: Layout,
+    path: Path,
+    text: str,
+    step_arguments: tuple,
+    reset_arguments: tuple,
+    debug: bool,
+    cached: bool,
+) -> Kernels:
     import numba
 
-    if not path.exists():  # then the game was checked already, here or in another process
-        check(layout)
-        cache.write(path, text)
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "boundscheck": debug}
     loose = {**options, "fastmath": False if debug else FASTMATH}
 
@@ -99,11 +132,11 @@ def _load(
     # Numba's cache looks its functions' module up by name, so it must be one that is imported.
     module = ModuleType(f"_ocean_kernels_{path.stem}")
     double = uses_double({**layout.game.state, **layout.game.params})
-    converter = Converter(jit, rng.compiled, double, module.__name__)
+    converter = Converter(jit, double, module.__name__)
     low, high = action_bounds(layout.action_space)
     vars(module).update(
         __file__=str(path),
-        fast=numba.njit(cache=True, **loose),
+        fast=numba.njit(cache=cached, **loose),
         inner=numba.njit(**loose),
         exact=numba.njit(**options),  # no fastmath: this one must see NaN
         ACTION_LOW=low,
@@ -113,12 +146,7 @@ def _load(
     sys.modules[module.__name__] = module
     exec(compile(text, str(path), "exec"), vars(module))
     step, reset = module.step_rows, module.reset_rows
-    try:
-        return Kernels(_entry(step, step_arguments), _entry(reset, reset_arguments), (step, reset))
-    except numba.core.errors.NumbaError as error:
-        cache.remove(path)
-        functions = [function for function, _ in reachable({key: layout.game.functions[key] for key in NEEDED})]
-        raise compile_error(layout.game.name, functions, error) from None
+    return Kernels(_entry(step, step_arguments), _entry(reset, reset_arguments), (step, reset))
 
 
 def _entry(dispatcher: Any, arguments: tuple) -> Callable[..., Any]:

@@ -13,7 +13,9 @@ from ocean_numba.functions import reachable
 from ocean_numba.game import NEEDED, Layout
 
 
-def guarded(kernel: Callable[..., Any], replay: Callable[..., Any], layout: Layout, states: np.ndarray) -> Callable[..., Any]:
+def guarded(
+    kernel: Callable[..., Any], replay: Callable[..., Any], layout: Layout, states: np.ndarray
+) -> Callable[..., Any]:
     """``kernel(start, stop)`` that, after an IndexError, plays the step again in Python mode to find the line.
 
     Args:
@@ -35,7 +37,9 @@ def guarded(kernel: Callable[..., Any], replay: Callable[..., Any], layout: Layo
                 raise run_error(f"{layout.game.name}, game {_game_number(error)}", functions, error) from None
             finally:
                 states[:] = before
-            raise GameError(f"{layout.game.name}: {compiled_error}, but Python mode does not repeat it") from None
+            raise GameError(
+                f"{layout.game.name}: {compiled_error}, but Python mode does not repeat it"
+            ) from None
 
     return call
 

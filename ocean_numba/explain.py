@@ -38,7 +38,9 @@ def run_error(name: str, functions: Iterable[FunctionType], error: BaseException
 def compile_error(name: str, functions: Iterable[FunctionType], error: BaseException) -> GameError:
     """A GameError for what Numba says when it cannot compile: its first reason and the game's line."""
     lines = [line.strip() for line in re.sub(r"\x1b\[[0-9;]*m", "", str(error)).splitlines()]
-    reasons = [line for line in lines if line and not line.startswith(("Failed in", "- Resolution", "During:"))]
+    reasons = [
+        line for line in lines if line and not line.startswith(("Failed in", "- Resolution", "During:"))
+    ]
     reason = reasons[0] if reasons else type(error).__name__
     calls = [line.removeprefix(">>>").strip() for line in lines if line.startswith(">>>")]
     if calls and reason.startswith("No implementation"):

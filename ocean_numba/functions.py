@@ -24,7 +24,21 @@ from ocean_numba.explain import source
 from ocean_numba.layout import Kind
 from pufferbench.errors import did_you_mean
 
-ALLOWED_BUILTINS = ("abs", "bool", "divmod", "enumerate", "float", "int", "len", "max", "min", "pow", "range", "round", "zip")
+ALLOWED_BUILTINS = (
+    "abs",
+    "bool",
+    "divmod",
+    "enumerate",
+    "float",
+    "int",
+    "len",
+    "max",
+    "min",
+    "pow",
+    "range",
+    "round",
+    "zip",
+)
 
 
 def inline(function: FunctionType) -> FunctionType:
@@ -62,7 +76,9 @@ def used_globals(function: FunctionType) -> dict[str, Any]:
             known = [*function.__globals__, *function.__code__.co_varnames, *ALLOWED_BUILTINS]
             line = instruction.positions.lineno if instruction.positions else None
             place = source(function.__code__, line)
-            raise GameError(f"{function.__qualname__} uses the unknown name {name!r}{did_you_mean(name, known)} ({place})")
+            raise GameError(
+                f"{function.__qualname__} uses the unknown name {name!r}{did_you_mean(name, known)} ({place})"
+            )
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         try:
             found[name] = cell.cell_contents
@@ -108,17 +124,14 @@ class Converter:
 
     Args:
         jit: turns a function into a Numba dispatcher; called as ``jit(function, inline=bool)``.
-        compiled_rng: gives the Numba version of a function of :mod:`ocean_numba.rng`, by name.
         double: leave floats as float64.
         module: name of the module that the copies belong to. Numba's cache imports it, so it must not
             be the game's own: a class that came by cloudpickle may have none.
     """
 
-    def __init__(
-        self, jit: Callable[..., Any], compiled_rng: Callable[[str], Any], double: bool, module: str
-    ) -> None:
+    def __init__(self, jit: Callable[..., Any], double: bool, module: str) -> None:
         self._jit = jit
-        self._compiled_rng = compiled_rng
+        self._rng: dict[str, Any] = {}
         self._module = module
         self._number = (lambda value: value) if double else as_float32
         self._done: dict[int, Any] = {}
@@ -147,7 +160,8 @@ class Converter:
     def _value(self, value: Any) -> Any:
         function = code_of(value)
         if function in rng.FUNCTIONS:
-            return self._compiled_rng(rng.FUNCTIONS[function])
+            self._rng = self._rng or rng.compiled()
+            return self._rng[rng.FUNCTIONS[function]]
         if function is not None:
             return self.convert(function)
         if isinstance(value, Kind):

@@ -68,7 +68,9 @@ def read_game(cls: type, parent: Game | None) -> Game | None:
     functions = dict(parent.functions) if parent else {}
     for key in FUNCTIONS:
         if key in body:
-            function = inspect.unwrap(body[key].__func__ if isinstance(body[key], staticmethod) else body[key])
+            function = inspect.unwrap(
+                body[key].__func__ if isinstance(body[key], staticmethod) else body[key]
+            )
             if not isinstance(function, FunctionType):
                 raise GameError(f"{name}.{key} must be a function, not {body[key]!r}")
             functions[key] = function
@@ -93,13 +95,19 @@ def read_game(cls: type, parent: Game | None) -> Game | None:
 def _check_functions(game: Game) -> None:
     for key in NEEDED:
         if key not in game.functions:
-            raise GameError(f"{game.name} has no function {key}(...); a game needs reset(s), step(s, action) and observe(s, obs)")
+            raise GameError(
+                f"{game.name} has no function {key}(...); a game needs reset(s), step(s, action) and observe(s, obs)"
+            )
     count = {key: function.__code__.co_argcount for key, function in game.functions.items()}
     game.several = count["step"] in (4, 5)
     game.uses_masks = count["step"] == 5
     forms = {
         "reset": {1: "reset(s)"},
-        "step": {2: "step(s, action)", 4: "step(s, actions, rewards, terminals)", 5: "step(s, actions, rewards, terminals, masks)"},
+        "step": {
+            2: "step(s, action)",
+            4: "step(s, actions, rewards, terminals)",
+            5: "step(s, actions, rewards, terminals, masks)",
+        },
         "observe": {3: "observe(s, i, obs)"} if game.several else {2: "observe(s, obs)"},
         "draw": {2: "draw(s, canvas)"},
     }
@@ -118,7 +126,9 @@ def _check_declarations(game: Game, params: type | None) -> None:
     name = game.name
     for key in ("observation", "action"):
         if getattr(game, key) is None:
-            raise GameError(f"{name} has no {key}; write e.g. {key} = Discrete(2) or Box(-1, 1, (4,), np.float32)")
+            raise GameError(
+                f"{name} has no {key}; write e.g. {key} = Discrete(2) or Box(-1, 1, (4,), np.float32)"
+            )
     clash = sorted(set(game.state) & set(game.params))
     if clash:
         raise GameError(f"{name}: {clash[0]!r} is a field of both State and Params")
@@ -136,12 +146,16 @@ def _check_declarations(game: Game, params: type | None) -> None:
     for metric in game.metrics:
         if metric not in game.state:
             hint = did_you_mean(str(metric), game.state)
-            raise GameError(f"{name}.metrics names {metric!r}, which is no State field{hint} (they are {', '.join(game.state)})")
+            raise GameError(
+                f"{name}.metrics names {metric!r}, which is no State field{hint} (they are {', '.join(game.state)})"
+            )
     if isinstance(game.agents, str):
         if game.agents not in game.params or game.params[game.agents].dtype.kind not in "iu":
             raise GameError(f"{name}.agents = {game.agents!r} must name an integer Params field")
     elif isinstance(game.agents, bool) or not isinstance(game.agents, int) or game.agents < 1:
-        raise GameError(f"{name}.agents = {game.agents!r} must be an integer of at least 1, or the name of a Params field")
+        raise GameError(
+            f"{name}.agents = {game.agents!r} must be an integer of at least 1, or the name of a Params field"
+        )
     if game.agents != 1 and not game.several:
         raise GameError(
             f"{name} has agents = {game.agents!r}, so its step must have the form step(s, actions, rewards, terminals)"
@@ -217,14 +231,16 @@ def build_layout(game: Game, values: dict[str, Any]) -> Layout:
         private["agent_lengths"] = Kind("i32", np.dtype(np.int32), (agents,))
     else:
         private["episode_return"] = Kind("f32", np.dtype(np.float32))
-    ended = [("episode_return", np.float32), ("episode_length", np.int32)]
+    ended: list[tuple[str, Any]] = [("episode_return", np.float32), ("episode_length", np.int32)]
     per_agent = set()
     for metric in game.metrics:
         shape = resolve_shape(game.state[metric], integers, f"{game.name}.State.{metric}")
         if shape == (agents,) and game.several:
             per_agent.add(metric)
         elif shape:
-            raise GameError(f"{game.name}.metrics names {metric!r} of shape {shape}; a metric is one number (per agent)")
+            raise GameError(
+                f"{game.name}.metrics names {metric!r} of shape {shape}; a metric is one number (per agent)"
+            )
         ended.append((metric, game.state[metric].dtype))
     return Layout(
         game=game,
@@ -243,5 +259,7 @@ def _space(game: Game, key: str, params: dict[str, Any], allowed: tuple[type, ..
     space = declared(SimpleNamespace(**params)) if callable(declared) else declared
     if not isinstance(space, allowed):
         names = " or ".join(kind.__name__ for kind in allowed)
-        raise GameError(f"{game.name}.{key} must be a {names} (or a function of the parameters giving one), not {space!r}")
+        raise GameError(
+            f"{game.name}.{key} must be a {names} (or a function of the parameters giving one), not {space!r}"
+        )
     return space

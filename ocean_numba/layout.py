@@ -32,7 +32,9 @@ class Kind:
             raise TypeError(f"{self} is an array already")
         for dim in dims:
             if not isinstance(dim, (int, str)) or (isinstance(dim, int) and dim < 1):
-                raise TypeError(f"{self.name}[{dim!r}]: a dimension is a number of at least 1 or a Params name")
+                raise TypeError(
+                    f"{self.name}[{dim!r}]: a dimension is a number of at least 1 or a Params name"
+                )
         return replace(self, shape=dims)
 
     def __call__(self, value: Any) -> Any:
@@ -67,7 +69,9 @@ def read_fields(owner: type | None, where: str) -> dict[str, Kind]:
             continue
         for name, kind in _annotations(part, where).items():
             if not isinstance(kind, Kind):
-                raise GameError(f"{where}.{name} is annotated {kind!r}; use a type of ocean_numba such as f32 or u8[3]")
+                raise GameError(
+                    f"{where}.{name} is annotated {kind!r}; use a type of ocean_numba such as f32 or u8[3]"
+                )
             if name in RESERVED or name.startswith("_"):
                 raise GameError(f"{where}.{name}: this name belongs to the framework; choose another")
             fields[name] = kind

@@ -48,15 +48,21 @@ class OceanEnv(PufferEnv):
         if cls._game is not None:
             cls.__signature__ = signature(cls._game)  # type: ignore[attr-defined]
 
-    def __init__(self, num_envs: int = 1, buf: Buffers | None = None, mode: str = "compiled", **params: Any) -> None:
+    def __init__(
+        self, num_envs: int = 1, buf: Buffers | None = None, mode: str = "compiled", **params: Any
+    ) -> None:
         super().__init__(buf)
         name = type(self).__name__
         if self._game is None:
-            raise GameError(f"{name} has no game in it: it needs State, observation, action, reset, step and observe")
+            raise GameError(
+                f"{name} has no game in it: it needs State, observation, action, reset, step and observe"
+            )
         if isinstance(num_envs, bool) or not isinstance(num_envs, (int, np.integer)) or num_envs < 1:
             raise ValueError(f"{name}: num_envs must be an integer of at least 1, not {num_envs!r}")
         if mode not in MODES:
-            raise ValueError(f"{name}: mode {mode!r} is none of {', '.join(MODES)}{did_you_mean(str(mode), MODES)}")
+            raise ValueError(
+                f"{name}: mode {mode!r} is none of {', '.join(MODES)}{did_you_mean(str(mode), MODES)}"
+            )
         self._layout: Layout = build_layout(self._game, params)
         self.mode = mode
         self.params: dict[str, Any] = self._layout.params
@@ -142,7 +148,9 @@ class OceanEnv(PufferEnv):
 
     def _refuse(self, row: int) -> None:
         value = self.actions[row]
-        raise InvalidAction(f"{type(self).__name__}: agent {row} has the action {value}, which is not in {self.action_space}")
+        raise InvalidAction(
+            f"{type(self).__name__}: agent {row} has the action {value}, which is not in {self.action_space}"
+        )
 
     # -- kernels --------------------------------------------------------------------------------
 
@@ -177,7 +185,15 @@ class OceanEnv(PufferEnv):
     def _check_buffers(self, buffers: Buffers) -> None:
         """Machine code does not check where it writes: wrong arrays must be refused here."""
         mine = Buffers.allocate(self.num_agents, self.observation_space, self.action_space)
-        for name in ("observations", "actions", "rewards", "terminals", "truncations", "final_observations", "masks"):
+        for name in (
+            "observations",
+            "actions",
+            "rewards",
+            "terminals",
+            "truncations",
+            "final_observations",
+            "masks",
+        ):
             array, right = getattr(buffers, name), getattr(mine, name)
             if array.shape != right.shape or array.dtype != right.dtype or not array.flags.c_contiguous:
                 order = "" if array.flags.c_contiguous else "non-contiguous "

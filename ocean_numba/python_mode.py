@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ocean_numba.layout import RESERVED
 from pufferbench.errors import PufferBenchError, did_you_mean
 
 
@@ -68,7 +69,9 @@ class RecordProxy:
     def __setattr__(self, name: str, value: Any) -> None:
         column = self._column(name)
         if column.ndim > 1:
-            raise TypeError(f"{name} is an array: write its elements, s.{name}[i] = ..., or all of them, s.{name}[:] = 0")
+            raise TypeError(
+                f"{name} is an array: write its elements, s.{name}[i] = ..., or all of them, s.{name}[:] = 0"
+            )
         column[self._index] = value
 
     def _column(self, name: str) -> np.ndarray:
@@ -76,14 +79,13 @@ class RecordProxy:
             return self._columns[name]
         except KeyError:
             pass
-        known = [field for field in self._columns if field not in HIDDEN]
-        raise UnknownField(f"State has no field {name!r}{did_you_mean(name, known)}; it has {', '.join(known)}")
+        known = [field for field in self._columns if field not in RESERVED] + ["episode_length"]
+        raise UnknownField(
+            f"State has no field {name!r}{did_you_mean(name, known)}; it has {', '.join(known)}"
+        )
 
     def __repr__(self) -> str:
         return repr({name: column[self._index].tolist() for name, column in self._columns.items()})
-
-
-HIDDEN = ("rng", "episode_return", "agent_returns", "agent_lengths")
 
 
 class RecordsProxy:

@@ -8,7 +8,6 @@ Source: Steele, Lea and Flood, "Fast splittable pseudorandom number generators",
 from __future__ import annotations
 
 import math
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -50,9 +49,12 @@ def normal(s: Any) -> float:
 FUNCTIONS = {function: function.__name__ for function in (next_bits, uniform, randint, normal)}
 
 
-@cache
-def compiled(name: str) -> Any:
-    """The Numba version of a function above, by name."""
+def compiled() -> dict[str, Any]:
+    """New Numba versions of the functions above, by name.
+
+    New ones for each game: Numba would let two games share one when the record of the first is the
+    beginning of the other's, and warn about it.
+    """
     import numba
 
     jit = numba.njit(nogil=True, error_model="numpy")
@@ -87,7 +89,7 @@ def compiled(name: str) -> Any:
         angle = unit_float(s)
         return math.sqrt(-two * math.log(radius)) * math.cos(turn * angle) + zero
 
-    return {"next_bits": next_bits, "uniform": uniform, "randint": randint, "normal": normal}[name]
+    return {"next_bits": next_bits, "uniform": uniform, "randint": randint, "normal": normal}
 
 
 def seeds(seed: int, first: int, count: int) -> np.ndarray:

@@ -18,12 +18,19 @@ def random_actions(env: OceanEnv, generator: np.random.Generator) -> np.ndarray:
     space, shape = env.action_space, env.actions.shape
     low, high = (bound.reshape(space.shape or ()) for bound in action_bounds(space))  # type: ignore[arg-type]
     if env.actions.dtype.kind == "f":
-        return generator.uniform(np.maximum(low, -1e3), np.minimum(high, 1e3), shape).astype(env.actions.dtype)
+        return generator.uniform(np.maximum(low, -1e3), np.minimum(high, 1e3), shape).astype(
+            env.actions.dtype
+        )
     return generator.integers(low, high, shape, endpoint=True).astype(env.actions.dtype)
 
 
 def compare_with_python(
-    game: type[OceanEnv], steps: int = 200, num_envs: int = 8, seed: int = 0, tolerance: float = 1e-5, **params: Any
+    game: type[OceanEnv],
+    steps: int = 200,
+    num_envs: int = 8,
+    seed: int = 0,
+    tolerance: float = 1e-5,
+    **params: Any,
 ) -> OceanEnv:
     """Step ``game`` compiled and in Python mode from the same state and require the same result.
 
@@ -54,7 +61,9 @@ def compare_with_python(
         rows = compiled.truncations
         final, python_final = compiled.final_observations[rows], python.final_observations[rows]
         _equal("final_observations", final, python_final, when, tolerance)
-        assert len(ended) == len(expected), f"{len(ended)} episodes ended, {len(expected)} in Python mode, {when}"
+        assert len(ended) == len(expected), (
+            f"{len(ended)} episodes ended, {len(expected)} in Python mode, {when}"
+        )
         for name in compiled.ended.dtype.names or ():
             if len(ended):
                 _equal(f"infos {name}", ended.records[name], expected.records[name], when, tolerance)  # type: ignore

@@ -2,7 +2,20 @@
 
 import numpy as np
 
-from ocean_numba import Box, Discrete, MultiDiscrete, OceanEnv, boolean, f32, i32, inline, normal, randint, u8, uniform
+from ocean_numba import (
+    Box,
+    Discrete,
+    MultiDiscrete,
+    OceanEnv,
+    boolean,
+    f32,
+    i32,
+    inline,
+    normal,
+    randint,
+    u8,
+    uniform,
+)
 
 SPEED = 0.25
 

@@ -98,7 +98,7 @@ def test_an_agent_may_end_before_its_game(mode):
     # The agent that was out has no second episode to report.
     assert [info["episode_length"] for info in infos] == [4] * 5
     assert [info["episode_return"] for info in infos] == [8, 12, 4, 8, 12]
-    np.testing.assert_allclose(env.final_observations[:, 1], start + [1, 4, 4, 4, 4, 4], rtol=1e-6)
+    np.testing.assert_allclose(env.final_observations[:, 1], np.add(start, [1, 4, 4, 4, 4, 4]), rtol=1e-6)
 
 
 def test_the_end_of_a_game_ends_every_agent():
@@ -191,12 +191,20 @@ def test_rows_can_be_stepped_in_parts_by_threads():
 @pytest.mark.parametrize(
     ("make", "actions", "message"),
     [
-        (lambda mode: CartPole(3, mode=mode), [0, 1, 2], r"agent 2 has the action 2, which is not in Discrete\(2\)"),
+        (
+            lambda mode: CartPole(3, mode=mode),
+            [0, 1, 2],
+            r"agent 2 has the action 2, which is not in Discrete\(2\)",
+        ),
         (lambda mode: CartPole(3, mode=mode), [0, -1, 0], "agent 1 has the action -1"),
         (lambda mode: CartPole(3, mode=mode), [0, 1], r"shape \(2,\), expected \(3,\)"),
         (lambda mode: CartPole(3, mode=mode), [0.0, 1.0, 0.5], "type float64, expected int32"),
         (lambda mode: CartPoleContinuous(2, mode=mode), np.float32([[0.5], [np.nan]]), "agent 1 .*nan"),
-        (lambda mode: CartPoleContinuous(2, mode=mode), np.float32([[-1.01], [0]]), r"agent 0 .*-1\.01.*Box\(-1.0"),
+        (
+            lambda mode: CartPoleContinuous(2, mode=mode),
+            np.float32([[-1.01], [0]]),
+            r"agent 0 .*-1\.01.*Box\(-1.0",
+        ),
         (lambda mode: Everything(2, mode=mode), [[0, 0], [0, 2]], r"agent 1 has the action \[0 2\]"),
         (lambda mode: Arena(1, mode=mode), [0, 3, 0], "agent 1 has the action 3"),
     ],

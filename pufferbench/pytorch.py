@@ -58,7 +58,9 @@ def sample_logits(
     return actions, *log_prob_entropy(logits, actions, action_masks)
 
 
-def draw_noise(action_space: spaces.Space, size: tuple[int, ...], generator: torch.Generator | None = None) -> Tensor:
+def draw_noise(
+    action_space: spaces.Space, size: tuple[int, ...], generator: torch.Generator | None = None
+) -> Tensor:
     """The randomness of ``size`` actions: uniform for choices, normal for Box dimensions. On the CPU."""
     if isinstance(action_space, spaces.Box):
         return torch.randn(*size, math.prod(action_space.shape), generator=generator)
@@ -66,7 +68,9 @@ def draw_noise(action_space: spaces.Space, size: tuple[int, ...], generator: tor
     return torch.rand(*size, *choices, generator=generator)
 
 
-def sample(logits: Logits, noise: Tensor | None = None, action_masks: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def sample(
+    logits: Logits, noise: Tensor | None = None, action_masks: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """``(actions, logprobs)`` drawn with ``noise`` (of :func:`draw_noise`)."""
     if isinstance(logits, Normal):
         noise = torch.randn_like(logits.loc) if noise is None else noise
@@ -80,7 +84,9 @@ def sample(logits: Logits, noise: Tensor | None = None, action_masks: Tensor | N
     masks = split_masks(action_masks, logits)
     columns = [None] * len(logits) if noise is None else list(noise.unbind(1))
     drawn = [sample(part, column, mask) for part, column, mask in zip(logits, columns, masks, strict=True)]
-    return torch.stack([action for action, _ in drawn], 1), torch.stack([logprob for _, logprob in drawn]).sum(0)
+    return torch.stack([action for action, _ in drawn], 1), torch.stack(
+        [logprob for _, logprob in drawn]
+    ).sum(0)
 
 
 def _inverse_cdf(log_probs: Tensor, uniform: Tensor) -> Tensor:
@@ -102,7 +108,9 @@ def greedy(logits: Logits, action_masks: Tensor | None = None) -> Tensor:
     return torch.stack([greedy(part, mask) for part, mask in zip(logits, masks, strict=True)], 1)
 
 
-def log_prob_entropy(logits: Logits, actions: Tensor, action_masks: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def log_prob_entropy(
+    logits: Logits, actions: Tensor, action_masks: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """``(logprobs, entropy)``, both ``[rows]``, of ``actions`` under ``logits``."""
     if isinstance(logits, Normal):
         entropy = (0.5 + 0.5 * math.log(2 * math.pi) + logits.scale.log()).sum(1)

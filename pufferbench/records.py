@@ -80,7 +80,9 @@ def plain(value: Any, where: str = "value") -> Any:
         return os.fspath(value)
     if hasattr(value, "tolist"):  # numpy and torch
         return plain(value.tolist(), where)
-    raise TypeError(f"{where} is a {type(value).__name__}; only numbers, strings, lists and dicts can be stored")
+    raise TypeError(
+        f"{where} is a {type(value).__name__}; only numbers, strings, lists and dicts can be stored"
+    )
 
 
 # -- checkpoints --------------------------------------------------------------------------------
@@ -230,15 +232,17 @@ class RunFolder:
             self._drop_half_line()
         if record["update"] <= self._last_update:
             raise RunError(
-                f"run folder {self.path} already has update {self._last_update}, so update {record['update']} cannot "
-                "be added: load its latest checkpoint to go on with it, or choose another folder"
+                f"run folder {self.path} already has update {self._last_update}, so update {record['update']} "
+                "cannot be added: load its latest checkpoint to go on with it, or choose another folder"
             )
         line = json.dumps(plain(record, "record"), allow_nan=False) + "\n"
         try:
             with open(self.path / "metrics.jsonl", "ab") as file:
                 file.write(line.encode("utf-8"))
         except OSError as error:
-            raise RunError(f"cannot add to {self.path / 'metrics.jsonl'}: {error.strerror or error}") from error
+            raise RunError(
+                f"cannot add to metrics.jsonl of {self.path}: {error.strerror or error}"
+            ) from error
         self._last_update = record["update"]
 
     def rewind(self, update: int) -> None:
@@ -274,7 +278,7 @@ def read_records(path: Path) -> list[Record]:
 
 
 def toml(sections: Mapping[str, Any]) -> str:
-    """TOML text of plain values and one or two levels of tables; None is left out (TOML has no word for it)."""
+    """TOML text of plain values, by section; None is left out (TOML has no word for it)."""
     sections = plain(sections, "config")
     lines = [f"{_key(name)} = {_value(value)}" for name, value in sections.items() if not _absent(value)]
     for name, table in sections.items():

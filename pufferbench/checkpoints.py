@@ -1,0 +1,86 @@
+"""What of a trainer goes into a checkpoint, and back. The file format is in records.py."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pufferbench import policies, records
+from pufferbench.config import TrainConfig, check_options, describe
+from pufferbench.records import CheckpointError
+
+if TYPE_CHECKING:
+    from pufferbench.trainer import PuffeRL
+
+
+def save(trainer: PuffeRL, path: Path, metadata: Mapping[str, Any]) -> None:
+    """Write weights, optimizer, generator, counters and options. Raises :class:`CheckpointError`."""
+    tensors = {f"policy.{name}": tensor for name, tensor in trainer.policy.state_dict().items()}
+    for index, moments in trainer.optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in moments.items()}
+    tensors["generator"] = trainer.generator.get_state()
+    header = {
+        **trainer.describe(),
+        "observation_space": policies.describe_space(trainer.env.observation_space),
+        "action_space": policies.describe_space(trainer.env.action_space),
+        "update": trainer.update,
+        "global_step": trainer.global_step,
+        "elapsed": trainer.elapsed,
+        "recent": {name: list(values) for name, values in trainer.episodes.recent.items()},
+        "metadata": dict(metadata),
+    }
+    records.save_checkpoint(path, {name: t.detach().cpu().numpy() for name, t in tensors.items()}, header)
+
+
+def load(trainer: PuffeRL, path: Path) -> dict[str, Any]:
+    """Put a checkpoint into ``trainer``, all of it or nothing. Returns its metadata.
+
+    Raises:
+        CheckpointError: the file is damaged, foreign, or of another env or policy.
+    """
+    arrays, header = records.load_checkpoint(path)
+    policies.check_spaces(header, trainer.env.observation_space, trainer.env.action_space, path)
+    try:  # read everything first: the file may be anybody's
+        live = {name for name, about in describe(TrainConfig).items() if about.live}
+        options = check_options({name: value for name, value in header["train"].items() if name in live})
+        counters = int(header["update"]), int(header["global_step"]), float(header["elapsed"])
+        recent = {str(name): [float(v) for v in values] for name, values in header["recent"].items()}
+        generator = torch.Generator()
+        generator.set_state(torch.tensor(arrays["generator"]))
+        moments = _optimizer_state(trainer.optimizer, arrays)
+        metadata = dict(header["metadata"])
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise CheckpointError(f"{path} is incomplete or does not fit: {error}") from error
+    policies.load_weights(trainer.policy, arrays, path)
+    trainer.optimizer.load_state_dict(moments)
+    trainer.config = replace(trainer.config, **options)
+    trainer.update, trainer.global_step, trainer.elapsed = counters
+    trainer.generator = generator
+    trainer.episodes.load(recent)
+    return metadata
+
+
+def _optimizer_state(optimizer: torch.optim.Optimizer, arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Adam's state in a checkpoint, as torch has it; ValueError when it belongs to another policy."""
+    state: dict[int, dict[str, Tensor]] = defaultdict(dict)
+    for name, array in arrays.items():
+        if name.startswith("optimizer."):
+            _, index, moment = name.split(".")
+            state[int(index)][moment] = torch.tensor(array)
+    own = optimizer.state_dict()
+    parameters = optimizer.param_groups[0]["params"]
+    if state and sorted(state) != list(range(len(parameters))):
+        raise ValueError(f"its optimizer has {len(state)} parameters, this policy {len(parameters)}")
+    for index, moments in state.items():
+        shape = tuple(parameters[index].shape)
+        shapes = {name: tuple(tensor.shape) for name, tensor in moments.items()}
+        if shapes != {"step": (), "exp_avg": shape, "exp_avg_sq": shape}:
+            raise ValueError(f"its optimizer's state of parameter {index} is not Adam's for shape {shape}")
+    return {"state": dict(state), "param_groups": own["param_groups"]}

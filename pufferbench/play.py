@@ -42,14 +42,15 @@ def policy_actions(env: PufferEnv, policy: Any, greedy: bool = False, seed: int 
 def play_episodes(env: PufferEnv, act: Act, episodes: int, seed: int = 0) -> np.ndarray:
     """Statistics of ``episodes`` whole episodes, a structured array with a field per statistic.
 
-    Every row (agent) plays the same number of episodes, and only those count: taking whatever ends first
-    would favour short episodes.
+    Each row (agent) is told beforehand how many of them it plays, and only those count: taking whatever
+    ends first would favour short episodes.
     """
-    quota = -(-episodes // env.num_agents)
+    each, rest = divmod(episodes, env.num_agents)
+    quota = each + (np.arange(env.num_agents) < rest)
     played, found = np.zeros(env.num_agents, int), []
     counted = np.zeros(env.num_agents, [("episode_return", "f8"), ("episode_length", "i8")])
     observations, _ = env.reset(seed)
-    while played.min() < quota:
+    while (played < quota).any():
         observations, rewards, terminals, truncations, infos = env.step(act(observations))
         counted["episode_return"] += rewards
         counted["episode_length"] += 1
@@ -58,10 +59,10 @@ def play_episodes(env: PufferEnv, act: Act, episodes: int, seed: int = 0) -> np.
             # The env's own statistics, in the order of the rows; what we counted where it keeps none.
             statistics = getattr(infos, "records", ())
             statistics = statistics if len(statistics) == len(ended) else counted[ended]
-            found.append(statistics[played[ended] < quota])
+            found.append(statistics[played[ended] < quota[ended]])
             played[ended] += 1
             counted[ended] = 0
-    return np.concatenate(found)[:episodes]
+    return np.concatenate(found)
 
 
 def frames(env: PufferEnv, act: Act, seed: int = 0, limit: int = 1800) -> Iterator[np.ndarray]:

@@ -176,8 +176,9 @@ class DeviceChoice:
             self.choice.note = "pending"
 
     def follow(self, record: dict[str, Any]) -> None:
-        """After an update: say that the move was made."""
+        """After an update: say that the move was made, also when it was asked for in code."""
         if "device" in record.get("changes", {}):
+            self.choice.value = str(self.trainer.device)
             self.choice.note = f"applied at update {record['update']}"
 
 

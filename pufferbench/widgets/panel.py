@@ -110,7 +110,7 @@ class TrainerPanel(ipywidgets.VBox):
         self.session = Session.of(trainer, COLUMNS)
         self.title = getattr(trainer.env.spec, "id", None) or type(trainer.env).__name__
         self._lock = threading.RLock()
-        self._drawn = {FAST: 0.0, SLOW: 0.0}  # when, by pace
+        self._drawn_fast = self._drawn_slow = 0.0  # when
         self._cost = 0.0
         self._displays: list[Any] = []
         self._closed = True  # until everything is made
@@ -172,7 +172,7 @@ class TrainerPanel(ipywidgets.VBox):
         self.session.join(timeout=2)
 
     def update(self, record: dict[str, Any] | None = None) -> None:
-        """Redraw now. Not needed in a loop over ``trainer.steps()``, which redraws about ten times a second."""
+        """Redraw now. Not needed in a loop over ``trainer.steps()``: records move the panel by themselves."""
         self._redraw()
 
     def close(self) -> None:
@@ -239,17 +239,17 @@ class TrainerPanel(ipywidgets.VBox):
             knob.follow(record)
         self.device.follow(record)
         now = time.monotonic()
-        if now - self._drawn[FAST] >= max(FAST, self._cost / COST):
-            self._redraw(slow_too=now - self._drawn[SLOW] >= SLOW)
+        if now - self._drawn_fast >= max(FAST, self._cost / COST):
+            self._redraw(slow_too=now - self._drawn_slow >= SLOW)
 
     def _redraw(self, slow_too: bool = True) -> None:
         began = time.thread_time()
         with self._lock:
-            self._drawn[FAST] = time.monotonic()
+            self._drawn_fast = time.monotonic()
             self._show_state()
             self.returns.flush()
             if slow_too:
-                self._drawn[SLOW] = self._drawn[FAST]
+                self._drawn_slow = self._drawn_fast
                 self.details.flush()
                 record = self.session.last_record
                 self.times.shares = {key: record[key] for key in TIMES if key in record}
@@ -259,7 +259,7 @@ class TrainerPanel(ipywidgets.VBox):
         state, record, error = self.session.state, self.session.last_record, self.session.error
         with self.status.hold_sync():
             self.status.state = "finished" if state == "idle" and self.session.finished else state
-            self.status.message = "" if error is None else f"{type(error).__name__}: {error}"
+            self.status.message = "" if error is None else explain(error)
             self.status.progress = {
                 "done": self.trainer.progress,
                 "update": self.trainer.update,
@@ -284,6 +284,11 @@ class TrainerPanel(ipywidgets.VBox):
         self.agent.close()
         for widget in _family(self):
             widget.close() if widget is not self else ipywidgets.VBox.close(self)
+
+
+def explain(error: BaseException) -> str:
+    """What to show in the panel when training ended with ``error``."""
+    return f"{type(error).__name__}: {error}\nFor the traceback, run in a cell: raise panel.session.error"
 
 
 def _family(widget: ipywidgets.Widget) -> list[ipywidgets.Widget]:

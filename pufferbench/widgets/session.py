@@ -202,6 +202,7 @@ class Session:
                 self._set_state(state)
 
     def _at_exit(self) -> None:
+        self._listeners.clear()  # nobody looks any more
         self.stop()
         self.join(timeout=2)
 
@@ -227,7 +228,11 @@ class Session:
         with self._lock:
             if not self._go.is_set():
                 self._set_state("paused")
-        self._go.wait()
+        try:
+            self._go.wait()
+        except KeyboardInterrupt:  # a loop in a cell, interrupted while it is paused
+            self._cell_ended()
+            raise
         with self._lock:
             if not self._stop:
                 self._set_state("training")

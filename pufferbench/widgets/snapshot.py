@@ -74,5 +74,6 @@ def as_html(png: bytes | None, alt: str, cover: str) -> str:
     return (
         f"<style>.jp-OutputArea-child:has(+ .jp-OutputArea-child .{cover}):not(:has(.pb-panel)) "
         "{ display: none; }</style>"
-        f'<div class="{cover}"><img alt="{alt}" src="data:image/png;base64,{data}" style="max-width: 100%"></div>'
+        f'<div class="{cover}">'
+        f'<img alt="{alt}" src="data:image/png;base64,{data}" style="max-width: 100%"></div>'
     )

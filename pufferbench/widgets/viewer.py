@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import copy
 import io
 import threading
@@ -54,6 +55,7 @@ class LiveAgent:
         self._enabled.set()
         if self._thread is None and not self._closed:
             self._thread = threading.Thread(target=self._run, name="pufferbench-live-agent", daemon=True)
+            atexit.register(self.close)  # the interpreter's end must not catch it inside torch
             self._thread.start()
 
     def close(self) -> None:
@@ -63,6 +65,7 @@ class LiveAgent:
         self.view.seen.set()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(timeout=2)
+        atexit.unregister(self.close)
 
     # -- the thread -----------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +13,28 @@ import torch
 from torch import Tensor
 
 from pufferbench import policies, records
-from pufferbench.config import TrainConfig, check_options, describe
+from pufferbench.config import check_options
 from pufferbench.records import CheckpointError
 
 if TYPE_CHECKING:
     from pufferbench.trainer import PuffeRL
+
+
+RESUME_NOTE = (
+    "weights, optimizer, schedule and counters go on; the environments' states are not saved yet, "
+    "so their episodes begin anew"
+)
+
+
+def describe(trainer: PuffeRL) -> dict[str, Any]:
+    """What a training is, in plain data by section: for config.toml, and for the header of checkpoints."""
+    spec, policy = trainer.env.spec, trainer.policy
+    return {
+        "env": {"id": "", "kwargs": {}} if spec is None else {"id": spec.id, "kwargs": dict(spec.kwargs)},
+        "policy": {"name": policies.name_of(policy), "arguments": getattr(policy, "arguments", {})},
+        "train": asdict(trainer.config),
+        "versions": records.versions(),
+    }
 
 
 def save(trainer: PuffeRL, path: Path, metadata: Mapping[str, Any]) -> None:
@@ -27,7 +44,7 @@ def save(trainer: PuffeRL, path: Path, metadata: Mapping[str, Any]) -> None:
         tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in moments.items()}
     tensors["generator"] = trainer.generator.get_state()
     header = {
-        **trainer.describe(),
+        **describe(trainer),
         "observation_space": policies.describe_space(trainer.env.observation_space),
         "action_space": policies.describe_space(trainer.env.action_space),
         "update": trainer.update,
@@ -48,7 +65,7 @@ def load(trainer: PuffeRL, path: Path) -> dict[str, Any]:
     arrays, header = records.load_checkpoint(path)
     policies.check_spaces(header, trainer.env.observation_space, trainer.env.action_space, path)
     try:  # read everything first: the file may be anybody's
-        live = {name for name, about in describe(TrainConfig).items() if about.live}
+        live = trainer.config.live()
         options = check_options({name: value for name, value in header["train"].items() if name in live})
         counters = int(header["update"]), int(header["global_step"]), float(header["elapsed"])
         recent = {str(name): [float(v) for v in values] for name, values in header["recent"].items()}

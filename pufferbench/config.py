@@ -13,6 +13,7 @@ import inspect
 import math
 import textwrap
 import threading
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cache
@@ -163,6 +164,22 @@ class TrainConfig:
 
     checkpoint_interval: int = option(50, low=0, unit="updates")
     """Updates between checkpoints in the run folder (if there is one); 0: only when training ends."""
+
+    def live(self) -> dict[str, Any]:
+        """The options that may change while training, as they are now."""
+        return {name: getattr(self, name) for name, about in describe(TrainConfig).items() if about.live}
+
+    def learning_rate_at(self, global_step: int) -> float:
+        """The learning rate after ``global_step`` steps."""
+        if not self.anneal_lr:
+            return self.learning_rate
+        if global_step >= self.total_timesteps:
+            warnings.warn(
+                f"training goes on beyond total_timesteps ({self.total_timesteps}) with the learning rate annealed "
+                "to almost 0: give more total_timesteps, or anneal_lr=False",
+                stacklevel=4,
+            )
+        return self.learning_rate * max(1 - global_step / self.total_timesteps, 0.001)
 
 
 @cache
@@ -318,3 +335,18 @@ class Requests:
         old = {name: getattr(config, name) for name in waiting}
         changes = {name: {"old": old[name], "new": new} for name, new in waiting.items() if new != old[name]}
         return replace(config, **waiting), changes
+
+
+class LiveOption:
+    """An attribute of the trainer: ``trainer.learning_rate = 1e-4`` is ``trainer.request(learning_rate=1e-4)``."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, trainer: Any, owner: type | None = None) -> Any:
+        if trainer is None:
+            return self
+        return trainer.pending.get(self.name, getattr(trainer.config, self.name))
+
+    def __set__(self, trainer: Any, value: Any) -> None:
+        trainer.request(**{self.name: value})

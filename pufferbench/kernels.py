@@ -5,7 +5,7 @@ The tests hold both advantage kernels against a plain loop, and the loss against
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -125,12 +125,7 @@ LOSS_STATISTICS = ("policy_loss", "value_loss", "entropy", "approx_kl", "clip_fr
 def ppo_loss(
     logits: Logits,
     values: Tensor,
-    actions: Tensor,
-    old_logprobs: Tensor,
-    advantages: Tensor,
-    returns: Tensor,
-    action_masks: Tensor | None = None,
-    *,
+    minibatch: Mapping[str, Tensor],
     clip_coef: float,
     vf_coef: float,
     ent_coef: float,
@@ -139,15 +134,21 @@ def ppo_loss(
 
     The value loss is the plain squared error: clipping it does not help (Andrychowicz et al., 2021).
 
+    Args:
+        logits, values: what the policy says now, with gradient.
+        minibatch: ``actions``, their ``logprobs`` when they were taken, ``advantages``, ``returns`` and, where
+            not every action is legal, ``action_masks``.
+
     Returns:
         ``(loss, statistics)``: a scalar with gradient, and a tensor of :data:`LOSS_STATISTICS` without.
     """
-    logprobs, entropies = log_prob_entropy(logits, actions, action_masks)
-    log_ratio = logprobs - old_logprobs
+    advantages = minibatch["advantages"]
+    logprobs, entropies = log_prob_entropy(logits, minibatch["actions"], minibatch.get("action_masks"))
+    log_ratio = logprobs - minibatch["logprobs"]
     ratio = log_ratio.exp()
     clipped = ratio.clamp(1 - clip_coef, 1 + clip_coef)
     policy_loss = -torch.minimum(advantages * ratio, advantages * clipped).mean()
-    value_loss = 0.5 * (values - returns).square().mean()
+    value_loss = 0.5 * (values - minibatch["returns"]).square().mean()
     entropy = entropies.mean()
     loss = policy_loss + vf_coef * value_loss - ent_coef * entropy
     with torch.no_grad():
@@ -158,7 +159,7 @@ def ppo_loss(
     return loss, statistics
 
 
-def explained_variance(values: Any, returns: Any) -> float:
+def explained_variance(values: Tensor, returns: Tensor) -> float:
     """How much of the returns' variance the values explain: 1 all, 0 none, below 0 worse than a constant."""
     variance = float(returns.var(correction=0)) if len(returns) else 0.0
     return 1 - float((returns - values).var(correction=0)) / variance if variance > 0 else 0.0

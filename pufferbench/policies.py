@@ -7,6 +7,7 @@ One of your own is any ``nn.Module`` with ``__init__(self, observation_space, ac
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from torch.distributions import Normal
 
 from pufferbench import records
+from pufferbench.env import PufferEnv
 from pufferbench.errors import did_you_mean
 from pufferbench.pytorch import Logits, layer_init
 from pufferbench.records import CheckpointError
@@ -163,6 +165,22 @@ def make(name: str, observation_space: spaces.Space, action_space: spaces.Space,
             "a policy of your own is passed as an object: policy=MyPolicy(...))"
         )
     return POLICIES[name](observation_space, action_space, **kwargs)
+
+
+def from_preset(policy: str | None, preset: Mapping[str, Any], env: PufferEnv, seed: int) -> nn.Module:
+    """The policy called ``policy`` (None: the preset's, or an MLP), with the same weights for the same seed."""
+    if policy is not None and not isinstance(policy, str):
+        raise TypeError(
+            "policy must be a torch module such as MyPolicy(env.observation_space, env.action_space), "
+            f"or the name of one, not {policy!r}"
+        )
+    arguments = dict(preset)
+    name = arguments.pop("name", "MLP")
+    if policy not in (None, name):
+        name, arguments = policy, {}
+    with torch.random.fork_rng(devices=[]):  # torch's global generator stays where it was
+        torch.manual_seed(seed)
+        return make(name, env.observation_space, env.action_space, **arguments)
 
 
 def name_of(policy: nn.Module) -> str:

@@ -97,3 +97,10 @@ class Rollout:
             return parts
         rows = used.flatten().nonzero().squeeze(1)  # rows that wait are in no loss
         return {name: tensor.index_select(0, rows) for name, tensor in parts.items()}
+
+    def find_non_finite(self) -> str:
+        """What is wrong when the environment reported NaN or infinity, "" when it did not."""
+        for name, tensor in (("rewards", self.rewards), ("observations", self.observations)):
+            if not tensor.float().isfinite().all():
+                return f"the environment's {name} contain NaN or infinity: mend them there"
+        return ""

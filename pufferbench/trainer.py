@@ -13,9 +13,8 @@ The arithmetic (advantages, loss) is in kernels.py, sampling in pytorch.py, file
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -26,15 +25,7 @@ from gymnasium import spaces
 from torch import Tensor, nn
 
 from pufferbench import checkpoints, policies, records, registry
-from pufferbench.config import (
-    ConfigError,
-    Requests,
-    TrainConfig,
-    check_device,
-    check_options,
-    describe,
-    resolve,
-)
+from pufferbench.config import LiveOption, Requests, TrainConfig, check_device, check_options, resolve
 from pufferbench.env import PufferEnv, game_seed
 from pufferbench.errors import PufferBenchError
 from pufferbench.kernels import LOSS_STATISTICS, advantages, explained_variance, ppo_loss
@@ -42,11 +33,6 @@ from pufferbench.meters import EpisodeMeter, Stopwatch
 from pufferbench.pytorch import Logits, draw_noise, sample, torch_threads
 from pufferbench.records import Record, RunFolder
 from pufferbench.rollout import Rollout
-
-RESUME_NOTE = (
-    "weights, optimizer, schedule and counters are restored; the environments' states are not, their "
-    "episodes begin anew"
-)
 
 
 class StopTraining(Exception):
@@ -64,19 +50,6 @@ class Snapshot:
     update: int
     global_step: int
     weights: dict[str, Tensor]
-
-
-class LiveOption:
-    """``trainer.learning_rate = 1e-4`` means ``trainer.request(learning_rate=1e-4)``."""
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self.name = name
-
-    def __get__(self, trainer: PuffeRL, owner: type | None = None) -> Any:
-        return trainer.pending.get(self.name, getattr(trainer.config, self.name))
-
-    def __set__(self, trainer: PuffeRL, value: Any) -> None:
-        trainer.request(**{self.name: value})
 
 
 class PuffeRL:
@@ -126,13 +99,15 @@ class PuffeRL:
             env = registry.make(env, **registry.spec(env).preset().get("env", {}))
         if not isinstance(env, PufferEnv):
             raise ConfigError(
-                f"env must be a PufferEnv (from pufferbench.make) or the name of one, not {env!r}"
+                f"env must be a PufferEnv (see pufferbench.make) or the name of one, not {env!r}"
             )
         self.env = env
         preset = env.spec.preset() if env.spec is not None else {}
         self.config: TrainConfig = resolve(config, preset.get("train", {}), env.num_agents)
         self.device = torch.device(check_device(self.config.device))
-        self.policy = self._make_policy(policy, preset.get("policy", {})).to(self.device)
+        if not isinstance(policy, nn.Module):
+            policy = policies.from_preset(policy, preset.get("policy", {}), env, self.config.seed)
+        self.policy = policy.to(self.device)
         self.optimizer = self._make_optimizer()
         # Our own generator, on the CPU: other users of torch's global one do not disturb this training,
         # and it gives the same numbers whatever the device
@@ -147,13 +122,14 @@ class PuffeRL:
         self.last_checkpoint: Path | None = None
         self.gate: Callable[[], None] | None = None
         self.last_record: Record = {}
+        self._recorded = 0  # the update of the last record
         self.logger = logger
         self._requests = Requests()
         self._changes: dict[str, dict[str, Any]] = {}
         self._subscribers: list[Callable[[Record], None]] = []
         self._losses: dict[str, float] = {}
         self._watch = Stopwatch()
-        self.run = None if run_dir is None else RunFolder.create(run_dir, self.describe())
+        self.run = None if run_dir is None else RunFolder.create(run_dir, checkpoints.describe(self))
         self._publish()
 
     # -- collecting experience ------------------------------------------------------------------
@@ -199,9 +175,8 @@ class PuffeRL:
             return actions
         if not np.isfinite(actions).all():
             raise self._non_finite("the policy's actions")
-        return np.clip(actions.reshape(len(actions), *box.shape), box.low, box.high).astype(
-            box.dtype, copy=False
-        )
+        clipped = np.clip(actions.reshape(len(actions), *box.shape), box.low, box.high)
+        return clipped.astype(box.dtype, copy=False)
 
     def _forward(self, observations: Tensor) -> tuple[Logits, Tensor]:
         logits, value = self._compiled(observations)
@@ -216,9 +191,7 @@ class PuffeRL:
             NonFiniteLoss: the loss or a gradient is NaN or infinite; no such step is taken.
         """
         if not self.rollout.complete:
-            raise RuntimeError(
-                "train() needs fresh experience: call evaluate() first (a dropped update has none)"
-            )
+            raise RuntimeError("train() needs fresh experience: call evaluate() first")
         self.rollout.complete = False  # whatever happens: nothing is learned twice
         self._watch.lap("other")
         with torch_threads(self.config.torch_threads):
@@ -236,35 +209,36 @@ class PuffeRL:
         finals = rollout.final_observations()
         if finals is not None:  # cut episodes go on in the value function: once per update, all together
             with torch.inference_mode():
-                parts = [self._forward(part.to(self.device))[1] for part in finals.split(8192)]
-            final_values[rollout.truncations] = torch.cat(parts).cpu()
-        advantage, used = advantages(
-            rollout.rewards.to(self.device),
+                values = [self._forward(part.to(self.device))[1].cpu() for part in finals.split(8192)]
+            final_values[rollout.truncations] = torch.cat(values)
+        parts = (
+            rollout.rewards,
             rollout.values,
-            rollout.terminals.to(self.device),
-            rollout.truncations.to(self.device),
-            final_values.to(self.device),
-            rollout.masks.to(self.device),
-            config.gamma,
-            config.gae_lambda,
+            rollout.terminals,
+            rollout.truncations,
+            final_values,
+            rollout.masks,
+        )
+        advantage, used = advantages(
+            *(part.to(self.device) for part in parts), config.gamma, config.gae_lambda
         )
         return rollout.batch(advantage, used)
 
     def _learn(self, batch: dict[str, Tensor]) -> dict[str, float]:
         """``update_epochs`` passes over the batch in random minibatches; returns the means of the losses."""
         config, policy, count = self.config, self.policy, len(batch["returns"])
-        result = {"explained_variance": explained_variance(batch["values"], batch["returns"])}
-        # The value loss is measured against the error of a constant (but at least 1 % of the mean), so that
-        # it weighs the same beside the policy loss whatever the size of the rewards
-        returns, constant = batch["returns"], batch["values"].mean()
-        vf_coef = (
-            config.vf_coef
-            / ((returns - constant).square().mean() + (0.01 * returns.mean()) ** 2 + 1e-8).item()
-        )
+        returns = batch["returns"]
+        if not returns.isfinite().all():  # before they get into any statistics
+            raise self._non_finite("a return or value")
+        result = {"explained_variance": explained_variance(batch["values"], returns)}
+        # The value loss is measured against the error of a constant (and at least 1 % of the mean): so it
+        # weighs the same beside the policy loss, whatever the size of the rewards
+        constant_error = (returns - batch["values"].mean()).square().mean() + (0.01 * returns.mean()).square()
+        vf_coef = config.vf_coef / (constant_error.item() + 1e-8)
         if hasattr(policy, "update_value_scale"):
-            policy.update_value_scale(batch["returns"])
+            policy.update_value_scale(returns)
         for group in self.optimizer.param_groups:
-            group["lr"] = self._annealed(config.learning_rate)
+            group["lr"] = config.learning_rate_at(self.global_step)
 
         totals, minibatches = torch.zeros(len(LOSS_STATISTICS) + 1, device=self.device), 0
         for _ in range(config.update_epochs):
@@ -272,22 +246,11 @@ class PuffeRL:
             for index in order.tensor_split(math.ceil(count / self._minibatch_size)):
                 self._wait_at_gate("train")
                 part = {name: tensor.index_select(0, index) for name, tensor in batch.items()}
-                advantage = part["advantages"]
                 if config.normalize_advantages:
-                    advantage = (advantage - advantage.mean()) / (advantage.std(correction=0) + 1e-8)
+                    advantage = part["advantages"]
+                    part["advantages"] = (advantage - advantage.mean()) / (advantage.std(correction=0) + 1e-8)
                 logits, values = self._forward(part["observations"])
-                loss, statistics = ppo_loss(
-                    logits,
-                    values,
-                    part["actions"],
-                    part["logprobs"],
-                    advantage,
-                    part["returns"],
-                    part.get("action_masks"),
-                    clip_coef=config.clip_coef,
-                    vf_coef=vf_coef,
-                    ent_coef=config.ent_coef,
-                )
+                loss, statistics = ppo_loss(logits, values, part, config.clip_coef, vf_coef, config.ent_coef)
                 self.optimizer.zero_grad()
                 loss.backward()
                 norm = nn.utils.clip_grad_norm_(policy.parameters(), config.max_grad_norm)
@@ -300,44 +263,27 @@ class PuffeRL:
                 minibatches += 1
         if hasattr(policy, "update_statistics"):  # after learning: the old logprobs belong to the old ones
             policy.update_statistics(batch["observations"])
-        return result | dict(
-            zip((*LOSS_STATISTICS, "grad_norm"), (totals / minibatches).tolist(), strict=True)
-        )
-
-    def _annealed(self, learning_rate: float) -> float:
-        config = self.config
-        if not config.anneal_lr:
-            return learning_rate
-        if self.global_step >= config.total_timesteps:
-            warnings.warn(
-                f"training goes on beyond total_timesteps ({config.total_timesteps}) with the learning rate annealed "
-                "to almost 0: give more total_timesteps, or anneal_lr=False",
-                stacklevel=4,
-            )
-        return learning_rate * max(1 - self.progress, 0.001)
+        means = (totals / minibatches).tolist()
+        return result | dict(zip((*LOSS_STATISTICS, "grad_norm"), means, strict=True))
 
     def _non_finite(self, what: str) -> NonFiniteLoss:
-        hint = "lower the learning rate, or max_grad_norm"
-        if not self.rollout.rewards.isfinite().all():
-            hint = "the environment's rewards contain NaN or infinity: mend them there"
-        elif not self.rollout.observations.float().isfinite().all():
-            hint = "the environment's observations contain NaN or infinity: mend them there"
+        hint = self.rollout.find_non_finite() or "lower the learning rate, or max_grad_norm"
         return NonFiniteLoss(
-            f"update {self.update + 1}: {what} became NaN or infinite, so the step was not taken and the weights are "
-            f"still good; last checkpoint: {self.last_checkpoint or 'none was saved'}. Hint: {hint}"
+            f"update {self.update + 1}: {what} became NaN or infinite, so the step was not taken and the weights "
+            f"are still good; last checkpoint: {self.last_checkpoint or 'none was saved'}. Hint: {hint}"
         )
 
     # -- reporting ------------------------------------------------------------------------------
 
     def mean_and_log(self) -> Record:
-        """The record of the last update: one flat dict of plain numbers, which is also logged and stored.
+        """The record of the last update: a flat dict of plain numbers, which is also logged and stored.
 
-        Counters (``update, global_step, total_timesteps``), time (``elapsed, eta, time_*``, in seconds, and
-        ``sps``, steps per second), means over the episodes that ended in this update
-        (``episode_return, episode_length`` and the environment's own; absent when none ended) and over the last
-        100 (``episode_return_100``, ...), the losses, the options in force, and ``changes`` if there were any.
+        Counters (``update, global_step, total_timesteps``), time (``elapsed, eta, time_*`` in seconds, and
+        ``sps``, steps per second), means over the ``episodes`` that ended in this update (``episode_return,
+        episode_length`` and the environment's own; absent when none ended) and over the last 100
+        (``episode_return_100``, ...), the losses, the options in force, and ``changes`` if there were any.
         """
-        if self.update == self.last_record.get("update", 0):
+        if self.update == self._recorded:
             return self.last_record  # nothing new
         config, times = self.config, self._watch.times
         self._watch.lap("other")
@@ -352,7 +298,7 @@ class PuffeRL:
             "sps": self.rollout.size / seconds,
             **{f"time_{name}": times[name] for name in ("env", "policy", "copy", "train", "other")},
             **self._losses,
-            **{name: getattr(config, name) for name, about in describe(TrainConfig).items() if about.live},
+            **config.live(),
             "learning_rate": self.optimizer.param_groups[0]["lr"],
         }
         for name, value in self.episodes.means().items():
@@ -360,7 +306,7 @@ class PuffeRL:
         if self._changes:
             record["changes"] = self._changes
             self._changes = {}
-        self.last_record = record
+        self.last_record, self._recorded = record, self.update
         if self.run is not None:
             self.run.append(record)
             if config.checkpoint_interval and self.update % config.checkpoint_interval == 0:
@@ -377,7 +323,7 @@ class PuffeRL:
             self.evaluate()
             self.train()
             yield self.mean_and_log()
-        if self.run is not None:
+        if self.run is not None and self.last_checkpoint != self.run.checkpoint_path(self.update):
             self.save_checkpoint()
 
     def subscribe(self, callback: Callable[[Record], None]) -> Callable[[], None]:
@@ -433,23 +379,6 @@ class PuffeRL:
 
     # -- making, saving, closing ----------------------------------------------------------------
 
-    def _make_policy(self, policy: nn.Module | str | None, preset: Mapping[str, Any]) -> nn.Module:
-        if policy is None or isinstance(policy, str):
-            arguments = dict(preset)
-            name = arguments.pop("name", "MLP")
-            if policy is not None and policy != name:
-                name, arguments = policy, {}
-            with torch.random.fork_rng(devices=[]):  # the same weights for the same seed, whatever ran before
-                torch.manual_seed(self.config.seed)
-                policy = policies.make(name, self.env.observation_space, self.env.action_space, **arguments)
-        if not isinstance(policy, nn.Module):
-            raise ConfigError(
-                f"policy must be a torch module such as MyPolicy(env.observation_space, env.action_space), not {policy!r}"
-            )
-        if not any(parameter.requires_grad for parameter in policy.parameters()):
-            raise ConfigError(f"{type(policy).__name__} has no parameters to train")
-        return policy
-
     def _make_optimizer(self) -> torch.optim.Optimizer:
         parameters = [parameter for parameter in self.policy.parameters() if parameter.requires_grad]
         return torch.optim.Adam(parameters, self.config.learning_rate, eps=1e-5, fused=True)
@@ -465,20 +394,9 @@ class PuffeRL:
         policies.check_outputs(outputs, self.env.action_space, self.env.num_agents)
 
     def _publish(self) -> None:
-        weights = {
-            name: tensor.detach().to("cpu", copy=True) for name, tensor in self.policy.state_dict().items()
-        }
-        self.snapshot = Snapshot(self.update, self.global_step, weights)
-
-    def describe(self) -> dict[str, Any]:
-        """What this training is, in plain data: for config.toml and checkpoints."""
-        spec, policy = self.env.spec, self.policy
-        return {
-            "env": {"id": "", "kwargs": {}} if spec is None else {"id": spec.id, "kwargs": dict(spec.kwargs)},
-            "policy": {"name": policies.name_of(policy), "arguments": getattr(policy, "arguments", {})},
-            "train": asdict(self.config),
-            "versions": records.versions(),
-        }
+        weights = self.policy.state_dict().items()
+        copies = {name: tensor.detach().to("cpu", copy=True) for name, tensor in weights}
+        self.snapshot = Snapshot(self.update, self.global_step, copies)
 
     def save_checkpoint(
         self, path: str | PathLike[str] | None = None, metadata: Mapping[str, Any] | None = None
@@ -508,12 +426,12 @@ class PuffeRL:
         states are not in the file yet: their episodes begin anew. Returns the ``metadata`` it was saved with.
 
         Raises:
-            CheckpointError: the file is damaged, foreign, or of another env or policy; nothing has changed then.
+            CheckpointError: the file is damaged, foreign, or of another env or policy; nothing has changed.
         """
         path = records.checkpoint_path(path)
         metadata = checkpoints.load(self, path)
         self.last_checkpoint = path
-        self.last_record = {}
+        self.last_record, self._recorded = {}, self.update
         self.rollout.start()
         # Not the seed of the beginning, or the first episodes would be played once more
         self._observations, _ = self.env.reset(seed=game_seed(self.config.seed, self.update) % 2**31)

@@ -95,9 +95,9 @@ def _optimizer_state(optimizer: torch.optim.Optimizer, arrays: Mapping[str, np.n
     parameters = optimizer.param_groups[0]["params"]
     if state and sorted(state) != list(range(len(parameters))):
         raise ValueError(f"its optimizer has {len(state)} parameters, this policy {len(parameters)}")
-    for index, moments in state.items():
-        shape = tuple(parameters[index].shape)
+    for number, moments in state.items():
+        shape = tuple(parameters[number].shape)
         shapes = {name: tuple(tensor.shape) for name, tensor in moments.items()}
         if shapes != {"step": (), "exp_avg": shape, "exp_avg_sq": shape}:
-            raise ValueError(f"its optimizer's state of parameter {index} is not Adam's for shape {shape}")
+            raise ValueError(f"its optimizer's state of parameter {number} is not Adam's for shape {shape}")
     return {"state": dict(state), "param_groups": own["param_groups"]}

@@ -98,9 +98,7 @@ class PuffeRL:
         if isinstance(env, str):
             env = registry.make(env, **registry.spec(env).preset().get("env", {}))
         if not isinstance(env, PufferEnv):
-            raise ConfigError(
-                f"env must be a PufferEnv (see pufferbench.make) or the name of one, not {env!r}"
-            )
+            raise TypeError(f"env must be a PufferEnv (see pufferbench.make) or the name of one, not {env!r}")
         self.env = env
         preset = env.spec.preset() if env.spec is not None else {}
         self.config: TrainConfig = resolve(config, preset.get("train", {}), env.num_agents)
@@ -211,7 +209,7 @@ class PuffeRL:
             with torch.inference_mode():
                 values = [self._forward(part.to(self.device))[1].cpu() for part in finals.split(8192)]
             final_values[rollout.truncations] = torch.cat(values)
-        parts = (
+        reported = (
             rollout.rewards,
             rollout.values,
             rollout.terminals,
@@ -219,9 +217,8 @@ class PuffeRL:
             final_values,
             rollout.masks,
         )
-        advantage, used = advantages(
-            *(part.to(self.device) for part in parts), config.gamma, config.gae_lambda
-        )
+        moved = [tensor.to(self.device) for tensor in reported]
+        advantage, used = advantages(*moved, gamma=config.gamma, gae_lambda=config.gae_lambda)
         return rollout.batch(advantage, used)
 
     def _learn(self, batch: dict[str, Tensor]) -> dict[str, float]:
@@ -235,8 +232,8 @@ class PuffeRL:
         # weighs the same beside the policy loss, whatever the size of the rewards
         constant_error = (returns - batch["values"].mean()).square().mean() + (0.01 * returns.mean()).square()
         vf_coef = config.vf_coef / (constant_error.item() + 1e-8)
-        if hasattr(policy, "update_value_scale"):
-            policy.update_value_scale(returns)
+        if (update := getattr(policy, "update_value_scale", None)) is not None:
+            update(returns)
         for group in self.optimizer.param_groups:
             group["lr"] = config.learning_rate_at(self.global_step)
 
@@ -261,8 +258,8 @@ class PuffeRL:
                 totals[:-1] += statistics
                 totals[-1] += norm
                 minibatches += 1
-        if hasattr(policy, "update_statistics"):  # after learning: the old logprobs belong to the old ones
-            policy.update_statistics(batch["observations"])
+        if (update := getattr(policy, "update_statistics", None)) is not None:
+            update(batch["observations"])  # after learning: the logprobs belong to the statistics of before
         means = (totals / minibatches).tolist()
         return result | dict(zip((*LOSS_STATISTICS, "grad_norm"), means, strict=True))
 

@@ -19,6 +19,36 @@ class UnknownField(PufferBenchError, AttributeError):
     """A game reads or writes a field that its State and Params do not have."""
 
 
+class WrapsAround(PufferBenchError, ArithmeticError):
+    """Integer arithmetic that gives another result in compiled code."""
+
+
+class Unsigned(int):
+    """The value of an unsigned field. Numba computes unsigned with unsigned as uint64: 3 - 5 is 2**64 - 2."""
+
+    __slots__ = ()
+
+    def __sub__(self, other: Any) -> Any:
+        result = int.__sub__(self, other)
+        if type(other) is not Unsigned:
+            return result
+        if result < 0:
+            raise WrapsAround(
+                f"{int(self)} - {int(other)} of two unsigned numbers is below 0: compiled code would wrap around; "
+                "use a signed type such as i16 or i32"
+            )
+        return Unsigned(result)
+
+    def __add__(self, other: Any) -> Any:
+        result = int.__add__(self, other)
+        return Unsigned(result) if type(other) is Unsigned else result
+
+
+def _number(column: np.ndarray, index: int) -> Any:
+    value = column.item(index)
+    return Unsigned(value) if column.dtype.kind == "u" else value
+
+
 class ArrayProxy:
     """An array (a field, an observation) whose elements are plain Python numbers."""
 
@@ -30,7 +60,9 @@ class ArrayProxy:
 
     def __getitem__(self, index: Any) -> Any:
         value = self.array[index]
-        return ArrayProxy(value) if isinstance(value, np.ndarray) else value.item()
+        if isinstance(value, np.ndarray):
+            return ArrayProxy(value)
+        return Unsigned(value) if value.dtype.kind == "u" else value.item()
 
     def __setitem__(self, index: Any, value: Any) -> None:
         self.array[index] = value.array if isinstance(value, ArrayProxy) else value
@@ -63,7 +95,7 @@ class RecordProxy:
     def __getattr__(self, name: str) -> Any:
         column = self._column(name)
         if column.ndim == 1:
-            return column.item(self._index)
+            return _number(column, self._index)
         return ArrayProxy(column[self._index])
 
     def __setattr__(self, name: str, value: Any) -> None:

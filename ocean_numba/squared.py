@@ -2,10 +2,15 @@
 
 import numpy as np
 
-from ocean_numba import Box, Discrete, OceanEnv, i32, randint
+from ocean_numba import Box, Discrete, OceanEnv, f32, i32, randint
 
 EMPTY, AGENT, TARGET = 0, 1, 2
 NOOP, DOWN, UP, LEFT, RIGHT = 0, 1, 2, 3, 4
+
+
+def distance(s, row, column):
+    """Steps from a cell to the target."""
+    return abs(row - s.target_row) + abs(column - s.target_column)
 
 
 class Squared(OceanEnv):
@@ -24,7 +29,9 @@ class Squared(OceanEnv):
 
     Action, ``Discrete(5)``: 0 stay, 1 down, 2 up, 3 left, 4 right.
 
-    Reward: 1 for reaching the target, -1 for leaving the arena or running out of time, otherwise 0.
+    Reward: every step gives the share of the way by which it came nearer to the target (less than 0 when
+    it went away), so that walking there adds up to 1. Leaving the arena or running out of time gives -1.
+    The highest return is 1.
 
     Starting state: the agent in the middle, the target on a random cell of the edge (all equally likely).
 
@@ -50,6 +57,7 @@ class Squared(OceanEnv):
         column: i32
         target_row: i32
         target_column: i32
+        step_reward: f32  # for one cell nearer: 1 / the distance at the start
         score: i32  # 1 once the target is reached
 
     class Params:
@@ -69,6 +77,7 @@ class Squared(OceanEnv):
             s.target_row, s.target_column = last, last - along
         else:
             s.target_row, s.target_column = last - along, 0
+        s.step_reward = 1.0 / distance(s, s.row, s.column)
 
     def step(s, action):
         # Arithmetic instead of five branches, which a processor cannot foresee: 1.3 times as fast.
@@ -76,11 +85,12 @@ class Squared(OceanEnv):
         column = s.column + (action == RIGHT) - (action == LEFT)
         if row == s.target_row and column == s.target_column:
             s.score = 1
-            return 1.0, True, False
+            return s.step_reward, True, False
         if row < 0 or row >= s.size or column < 0 or column >= s.size or s.episode_length >= 3 * s.size:
             return -1.0, True, False
+        nearer = distance(s, s.row, s.column) - distance(s, row, column)
         s.row, s.column = row, column
-        return 0.0, False, False
+        return nearer * s.step_reward, False, False
 
     def observe(s, obs):
         obs[:] = EMPTY

@@ -71,7 +71,7 @@ def test_the_template_itself_is_right():
     [
         (
             "s.x = s.y + 1.0\nreturn 1.0, False, False",
-            r"State has no field 'y'.* it has x, n, episode_length \(step, line 13",
+            r"State has no field 'y'.* it has x, n, m, episode_length \(step, line 13",
         ),
         ("s.x = np.random.rand()\nreturn 1.0, False, False", r"uses np\.random; use uniform\(s, low, high\)"),
         ("s.x = random.random()\nreturn 1.0, False, False", "Python's random module; use uniform"),
@@ -101,6 +101,10 @@ def test_the_template_itself_is_right():
         ("return None, False, False", "a number as reward, not None"),
         ("return math.nan * s.x, False, False", "a number as reward, not nan"),
         ("if s.x > 9: q = 1.0\nreturn q, False, False", "uses a variable before it has a value"),
+        (
+            "return 1.0 * (s.n - s.m - s.m), False, False",
+            "0 - 1 of two unsigned numbers is below 0.*use a signed type",
+        ),
         ("s.n += 200\nreturn 1.0, False, False", "does not fit into its field"),
         (
             "a = s if s.x > 9 else 1.0\nreturn 1.0, False, False",
@@ -110,7 +114,7 @@ def test_the_template_itself_is_right():
 )
 def test_in_step(step, message):
     with pytest.raises(GameError, match=message) as caught:
-        define(step=step)().reset(0)
+        define(step=step, fields="m: u8", reset="s.x = 0.0; s.m = 1")().reset(0)
     assert len(str(caught.value)) < 300
     assert "\n" not in str(caught.value)
 

@@ -10,6 +10,7 @@ def fresh(size=5, target=(0, 0)):
     env = Squared(size=size)
     env.reset(0)
     env.states["target_row"], env.states["target_column"] = target
+    env.states["step_reward"] = 1 / sum(abs(size // 2 - cell) for cell in target)
     return env
 
 
@@ -33,15 +34,15 @@ def test_actions_move(action, cell):
     observations, rewards, terminals, _, _ = env.step([action])
     assert observations[0][cell] == AGENT
     assert (observations[0] == AGENT).sum() == (observations[0] == TARGET).sum() == 1
-    assert rewards[0] == 0
+    assert rewards[0] == {NOOP: 0, UP: 0.25, LEFT: 0.25, DOWN: -0.25, RIGHT: -0.25}[action]
     assert not terminals[0]
 
 
-def test_reaching_the_target_is_worth_one():
+def test_the_way_to_the_target_is_worth_one():
     env = fresh(target=(0, 2))
-    env.step([UP])
+    assert env.step([UP])[1][0] == 0.5
     _, rewards, terminals, truncations, infos = env.step([UP])
-    assert rewards[0] == 1
+    assert rewards[0] == 0.5
     assert terminals[0]
     assert not truncations[0]
     assert infos[0] == {"episode_return": 1.0, "episode_length": 2, "score": 1}
@@ -71,7 +72,7 @@ def test_time_runs_out():
 def test_a_walker_to_the_target_always_wins():
     env = Squared(64)
     observations, _ = env.reset(1)
-    scores = []
+    scores, returns = [], []
     for _ in range(200):
         agent = np.argwhere(observations == AGENT)[:, 1:]
         target = np.argwhere(observations == TARGET)[:, 1:]
@@ -79,5 +80,7 @@ def test_a_walker_to_the_target_always_wins():
         actions = np.where(down > 0, DOWN, np.where(down < 0, UP, np.where(right > 0, RIGHT, LEFT)))
         observations, *_, infos = env.step(actions)
         scores += [info["score"] for info in infos]
+        returns += [info["episode_return"] for info in infos]
     assert len(scores) > 1000
     assert all(score == 1 for score in scores)
+    np.testing.assert_allclose(returns, 1, rtol=1e-6)

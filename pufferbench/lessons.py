@@ -14,13 +14,17 @@ class UnknownLesson(PufferBenchError):
     """No lesson has this number or name."""
 
 
+class NoLessons(PufferBenchError):
+    """The lessons were not installed."""
+
+
 def source() -> Path:
     """Where the lessons come from: inside an installed package, beside it in a clone."""
     package = Path(__file__).resolve().parent
     for folder in (package / "_tutorials", package.parent / "tutorials"):
         if folder.is_dir():
             return folder
-    raise FileNotFoundError(f"this installation of pufferbench has no lessons (looked beside {package})")
+    raise NoLessons(f"this installation of pufferbench has no lessons (looked in and beside {package})")
 
 
 def lessons(folder: Path | None = None) -> list[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -81,9 +82,10 @@ def test_help_shows_the_environments_options_with_the_presets_defaults(capsys: p
         main(["train", "ocean-cartpole", "--help"])
     text = " ".join(capsys.readouterr().out.replace("│", " ").split())
     preset = spec("ocean-cartpole").preset()
-    assert f"--env.num-envs INT (default: {preset['env']['num_envs']})" in text
-    assert f"--policy.hidden-size INT (default: {preset['policy']['hidden_size']})" in text
-    assert "--env.max-steps INT (default: 500)" in text
+    for option, value in (("--env.num-envs", preset["env"]["num_envs"]), ("--env.max-steps", 500)):
+        assert re.search(rf"{option} INT [^(]*\(default: {value}\)", text), option
+    assert f"width of the hidden layer. (default: {preset['policy']['hidden_size']})" in text
+    assert "max_steps (500), the longest episode" in text, "the game's page explains its parameters"
     assert "Step size of the Adam optimizer." in text, "help is the docstring under the field"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, TypeVar
 
@@ -69,6 +70,7 @@ def signature_options(
     """A dataclass of the parameters of ``creator`` that a command line can give (numbers, strings, bools)."""
     fields: list[tuple[str, Any, Any]] = []
     obligatory: list[tuple[str, Any, Any]] = []
+    docs = argument_docs(creator)
     for name, parameter in inspect.signature(creator).parameters.items():
         if name in skip or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             continue
@@ -77,8 +79,29 @@ def signature_options(
         if kind is None:
             continue  # an object: it can be given from Python only
         given = default is not inspect.Parameter.empty
-        (fields if given else obligatory).append(_field(name, kind, default, ""))
-    return dataclasses.make_dataclass(label, [*obligatory, *fields])
+        (fields if given else obligatory).append(_field(name, kind, default, docs.get(name, "")))
+    options = dataclasses.make_dataclass(label, [*obligatory, *fields])
+    options.__doc__ = parameters_paragraph(creator)  # tyro shows it above the options
+    return options
+
+
+def argument_docs(creator: Callable[..., Any]) -> dict[str, str]:
+    """The texts under ``Args:`` in the docstrings of a function, or of a class and its bases, by name."""
+    docs: dict[str, str] = {}
+    for owner in reversed(getattr(creator, "__mro__", (creator,))):
+        _, _, section = inspect.cleandoc(getattr(owner, "__doc__", None) or "").partition("\nArgs:\n")
+        section = re.split(r"\n(?=\S)", section)[0]  # up to what is not indented
+        for name, text in re.findall(r"^    (\w+): (.*(?:\n     .*)*)", section, re.MULTILINE):
+            docs[name] = " ".join(text.replace("`", "").split())
+    return docs
+
+
+def parameters_paragraph(creator: Callable[..., Any]) -> str:
+    """What the docstring says under ``Parameters``, as plain text; "" when it says nothing."""
+    for paragraph in (inspect.getdoc(creator) or "").split("\n\n"):
+        if paragraph.startswith("Parameters"):
+            return " ".join(paragraph.replace("`", "").split())
+    return ""
 
 
 def _kind(annotation: Any, default: Any) -> type | None:

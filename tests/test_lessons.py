@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import os
 import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
 
-from pufferbench import lessons
+from pufferbench import lessons, notebooks
 from pufferbench.cli import UsageError, lab
 from pufferbench.lessons import UnknownLesson
 
@@ -106,3 +113,42 @@ def test_the_next_free_port() -> None:
         with pytest.raises(UsageError, match="--port"):
             lab.free_port(port, tries=1)
         assert lab.free_port(port) > port
+
+
+def test_lab_serves_the_lesson_at_the_printed_address(
+    tmp_path: Path, origin: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lesson = notebooks.clean({"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+    notebooks.write(origin / "00_quickstart.ipynb", lesson)
+    start = (
+        "import sys; from pathlib import Path; from pufferbench import lessons; from pufferbench.cli import main; "
+        f"lessons.source = lambda: Path({str(origin)!r}); sys.exit(main(sys.argv[1:]))"
+    )
+    own = {name: str(tmp_path / name) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")}
+    server = subprocess.Popen(
+        [sys.executable, "-c", start, "lab", "--no-browser", "--folder", str(tmp_path / "lab")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        env=os.environ | own,
+    )
+    try:
+        assert server.stdout is not None
+        lines = iter(server.stdout.readline, "")
+        address = next(line.split()[1] for line in lines if line.startswith("JupyterLab: http://127.0.0.1:"))
+        contents = address.replace("/lab/tree/", "/api/contents/")
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                with urllib.request.urlopen(contents, timeout=10) as answer:
+                    found = json.load(answer)
+                break
+            except urllib.error.URLError:
+                assert server.poll() is None, server.communicate()
+                assert time.monotonic() < deadline, "JupyterLab does not answer"
+                time.sleep(0.2)
+    finally:
+        server.terminate()
+        server.communicate(timeout=30)
+    assert found["name"] == "00_quickstart.ipynb"
+    assert (tmp_path / "lab" / "pictures" / "panel.png").exists()

@@ -140,6 +140,20 @@ class OceanEnv(PufferEnv):
         draw(RecordsProxy(self.states)[index], canvas)
         return canvas.pixels
 
+    def hints(self) -> list[str]:
+        """How the game could be faster: its lines that compute in float64 without need, often none."""
+        from ocean_numba.hints import double_precision_lines
+
+        b, agents = self.buffers, self.agents_per_env
+        s = self.states[0]
+        step: tuple = (s, b.actions[0])
+        observe: tuple = (s, b.observations[0])
+        if self._layout.game.several:
+            step = (s, b.actions[:agents], b.rewards[:agents], b.terminals[:agents], b.masks[:agents])
+            step = step if self._layout.game.uses_masks else step[:-1]
+            observe = (s, 0, b.observations[0])
+        return double_precision_lines(self._layout, {"reset": (s,), "step": step, "observe": observe})
+
     def respawn(self, num_envs: int = 1) -> OceanEnv:
         """Another batch of the same game with the same parameters."""
         other = type(self)(num_envs=num_envs, mode=self.mode, **self.params)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,13 +23,16 @@ def random_actions(env: PufferEnv, seed: int = 0) -> Act:
 
 
 def policy_actions(env: PufferEnv, policy: Any, greedy: bool = False, seed: int = 0) -> Act:
-    """Actions of a torch policy on the CPU: sampled as in training, or always the likeliest (``greedy``)."""
+    """Actions of a torch policy on the CPU: sampled as in training, or always the likeliest (``greedy``).
+
+    It plays with a copy as the policy is now: one that is being trained is not disturbed.
+    """
     import torch
 
     from pufferbench.pytorch import sample_logits
 
     low, high = getattr(env.action_space, "low", None), getattr(env.action_space, "high", None)
-    policy = policy.cpu().eval()
+    policy = copy.deepcopy(policy).cpu().eval()
     torch.manual_seed(seed)
 
     @torch.no_grad()
@@ -76,30 +81,43 @@ def frames(env: PufferEnv, act: Act, seed: int = 0, limit: int = 1800) -> Iterat
         yield env.render()
 
 
+def gif(pictures: Iterator[np.ndarray], fps: float) -> bytes:
+    """A GIF in memory, to show in a notebook: ``IPython.display.Image(data=gif(...), format="gif", alt=...)``."""
+    file = io.BytesIO()
+    _encode(file, pictures, format="GIF", **_gif_settings(fps))
+    return file.getvalue()
+
+
 def write_video(path: str | Path, pictures: Iterator[np.ndarray], fps: float) -> int:
     """Write a GIF or an MP4, by the name's ending; returns the number of frames.
 
     Raises:
         PufferBenchError: another ending, or the file cannot be written.
     """
-    import imageio
-
     path = Path(path)
-    settings: dict[str, Any]
-    if path.suffix.lower() == ".gif":
-        # A GIF counts time in hundredths of a second, and browsers slow down under two of them.
-        settings = {"duration": 10 * max(2, round(100 / fps)), "loop": 0}
-    elif path.suffix.lower() == ".mp4":
-        settings = {"fps": fps, "macro_block_size": 2}  # the encoder needs even sizes
-    else:
+    ending = path.suffix.lower()
+    if ending not in (".gif", ".mp4"):
         raise PufferBenchError(f"a video ends in .gif or .mp4, not in {path.suffix or 'nothing'!r}: {path}")
-    count = 0
+    # The MP4 encoder needs even sizes.
+    settings = _gif_settings(fps) if ending == ".gif" else {"fps": fps, "macro_block_size": 2}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with imageio.get_writer(path, **settings) as writer:
-            for picture in pictures:
-                writer.append_data(picture)
-                count += 1
+        return _encode(path, pictures, **settings)
     except OSError as error:
         raise PufferBenchError(f"cannot write {path}: {error}") from error
+
+
+def _gif_settings(fps: float) -> dict[str, Any]:
+    # A GIF counts time in hundredths of a second, and browsers slow down under two of them.
+    return {"duration": 10 * max(2, round(100 / fps)), "loop": 0}
+
+
+def _encode(target: Any, pictures: Iterator[np.ndarray], **settings: Any) -> int:
+    import imageio
+
+    count = 0
+    with imageio.get_writer(target, **settings) as writer:
+        for picture in pictures:
+            writer.append_data(picture)
+            count += 1
     return count

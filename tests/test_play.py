@@ -90,6 +90,18 @@ def test_films_can_be_read_back(ending: str, tmp_path: Path) -> None:
     assert film[9].mean() > film[0].mean() + 100
 
 
+def test_a_gif_in_memory() -> None:
+    data = play.gif(iter([np.full((8, 8, 3), 60 * i, np.uint8) for i in range(4)]), fps=30)
+    assert data[:6] == b"GIF89a"
+
+
+def test_playing_leaves_the_policy_alone() -> None:
+    env = pufferbench.make("ocean-cartpole", num_envs=2)
+    policy = pufferbench.policies.MLP(env.observation_space, env.action_space).train()
+    play.play_episodes(env, play.policy_actions(env, policy), 2)
+    assert policy.training
+
+
 def test_another_ending_is_refused_before_anything_is_played(tmp_path: Path) -> None:
     with pytest.raises(PufferBenchError, match=r"ends in .gif or .mp4, not in '.avi'"):
         play.write_video(tmp_path / "x.avi", iter([]), 30)

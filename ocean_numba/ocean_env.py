@@ -116,11 +116,18 @@ class OceanEnv(PufferEnv):
 
         Raises:
             InvalidAction: nothing of this part was stepped.
+            ValueError: the rows are not whole games of this env.
         """
         if self._bound is not self._buffers or self._bound is None:
             self._bind(self.buffers)
         if not self._seeded:
             raise RuntimeError(f"{type(self).__name__}: call reset() before the first step()")
+        agents = self.agents_per_env
+        if start % agents or stop % agents or not 0 <= start <= stop <= self.num_agents:
+            raise ValueError(
+                f"{type(self).__name__}: rows {start}..{stop} are not whole games of {agents} agents "
+                f"within 0..{self.num_agents}"
+            )
         count = self._step_bound(start, stop)
         if count < 0:
             self._refuse(-1 - count)

@@ -219,6 +219,15 @@ def test_an_invalid_action_is_refused_and_nothing_is_stepped(mode, make, actions
     np.testing.assert_array_equal(env.observations, observations)
 
 
+@pytest.mark.parametrize("rows", [(0, 4), (1, 3), (-3, 3), (3, 9), (6, 3)])
+def test_rows_that_are_no_whole_games_are_refused(rows):
+    env = Arena(2)
+    env.reset(0)
+    with pytest.raises(ValueError, match="not whole games of 3 agents within 0..6"):
+        env.step_rows(*rows)
+    assert env.step_rows(3, 6) == 0
+
+
 def test_stepping_before_reset_is_refused():
     with pytest.raises(RuntimeError, match="call reset"):
         CartPole().step([0])

@@ -10,7 +10,7 @@ from ocean_numba import Box, MultiDiscrete, OceanEnv, f32, i32, palette, uniform
 MAX_SPEED = 0.05
 ACCELERATION = 0.0125
 TURN = 0.05  # tangent of half the smallest turn: 4 of them are 22.6 degrees
-REACH = 0.08  # distance at which a goal is reached
+REACH = 0.1  # distance at which a goal is reached
 
 AGENT_COLORS = palette.CYCLE[:5]  # yellow is for goals
 STAR = [
@@ -30,7 +30,7 @@ class Target(OceanEnv):
 
     | index | meaning | range |
     |---|---|---|
-    | 0 .. 7 | the four goals: ahead and right, for each | -2.8 .. 2.8 |
+    | 0 .. 7 | the four goals, the nearest first: ahead and right, for each | -2.8 .. 2.8 |
     | 8 .. 21 | the seven other agents: ahead and right, for each | -2.8 .. 2.8 |
     | 22, 23 | own position x, y | -1 .. 1 |
     | 24, 25 | own heading, a vector of length 1 | -1 .. 1 |
@@ -44,15 +44,15 @@ class Target(OceanEnv):
     | turn, 0 .. 8 | 4 straight on; 3 .. 0 left and 5 .. 8 right, by about 6, 11, 17 and 23 degrees |
     | pedal, 0 .. 4 | 2 keep the speed; 1, 0 brake and 3, 4 accelerate, by 1/4 or 1/2 of the top speed |
 
-    Reward: 1 for each goal that the agent reaches (comes within 0.08 of, in an arena 2 wide). When two
+    Reward: 1 for each goal that the agent reaches (comes within 0.1 of, in an arena 2 wide). When two
     reach it in the same step, it goes to the one with the lower number.
 
     Starting state: agents, with speed 0, and goals anywhere, heading anywhere, all uniformly random.
 
     Episode end: *truncated* after ``max_steps`` steps, for all agents at once. Nothing terminates.
 
-    Metric ``score``: goals per agent. It has no sharp maximum: at top speed an agent crosses the arena in
-    40 steps, and with 4 goals about the nearest is some 12 steps away when nobody else wants it.
+    Metric: ``score``, goals per agent. It has no sharp maximum, because the agents are in each other's way.
+    Random play reaches 0.7, steering for the nearest goal 6, a trained agent more than 7.
 
     Parameters: ``agents`` (8), ``goals`` (4), ``max_steps`` (256).
 
@@ -125,8 +125,14 @@ class Target(OceanEnv):
     def observe(s, i, obs):
         xs, ys, goals_x, goals_y = s.x, s.y, s.goal_x, s.goal_y
         x, y, ahead_x, ahead_y = xs[i], ys[i], s.ahead_x[i], s.ahead_y[i]
+        goals, nearest, least = len(goals_x), 0, 100.0
+        for g in range(goals):
+            dx, dy = goals_x[g] - x, goals_y[g] - y
+            if dx * dx + dy * dy < least:
+                nearest, least = g, dx * dx + dy * dy
         k = 0
-        for g in range(len(goals_x)):
+        for j in range(nearest, nearest + goals):  # the nearest first: a small network learns from it soon
+            g = j if j < goals else j - goals
             dx, dy = goals_x[g] - x, goals_y[g] - y
             obs[k] = dx * ahead_x + dy * ahead_y
             obs[k + 1] = dy * ahead_x - dx * ahead_y

@@ -57,19 +57,20 @@ def test_every_number_of_the_observation():
         own = np.array([state["x"][i], state["y"][i]])
         goals = np.stack([state["goal_x"], state["goal_y"]], axis=1) - own
         others = np.stack([np.roll(state["x"], -i), np.roll(state["y"], -i)], axis=1)[1:] - own
+        goals = np.roll(goals, -np.hypot(*goals.T).argmin(), axis=0)  # the nearest one comes first
         seen = np.concatenate([goals, others])
         expected = np.stack([seen @ ahead, seen @ right], axis=1).reshape(-1)
         rest = [*own, *ahead, state["speed"][i] / MAX_SPEED, rewards[i]]
         np.testing.assert_allclose(env.observations[i], [*expected, *rest], atol=1e-5)
 
 
-def test_a_goal_ahead_and_one_to_the_right():
+def test_the_nearest_goal_ahead_and_another_to_the_right():
     env = Target(num_envs=1, agents=1, goals=2)
     env.reset(0)
     place(env, 0, 0.0, 0.0, math.pi / 2)  # looks down
-    env.states["goal_x"][0], env.states["goal_y"][0] = [0.0, -0.5], [0.5, 0.0]
+    env.states["goal_x"][0], env.states["goal_y"][0] = [-0.6, 0.0], [0.0, 0.5]
     observation = env.step(actions(env))[0][0]
-    np.testing.assert_allclose(observation[:4], [0.5, 0.0, 0.0, 0.5], atol=1e-6)
+    np.testing.assert_allclose(observation[:4], [0.5, 0.0, 0.0, 0.6], atol=1e-6)
 
 
 def test_turns_and_pedals():

@@ -286,7 +286,8 @@ def _horizon(batch_size: int | None, horizon: int | None, rows: int) -> int:
 def _minibatch_size(batch_size: int) -> int:
     """About a quarter of the batch, at most about 8192; a divisor in any case."""
     fewest = max(4, math.ceil(batch_size / 8192))
-    count = next((n for n in range(fewest, 8 * fewest) if batch_size % n == 0), 1)
+    counts = (*range(fewest, 8 * fewest), *range(fewest, 0, -1))
+    count = next(n for n in counts if batch_size % n == 0)
     return batch_size // count
 
 
@@ -294,8 +295,8 @@ def check_device(name: str) -> str:
     """``name`` when torch can use it here; otherwise a :class:`ConfigError` that says why not."""
     import torch  # here: reading the options (CLI help, sliders) needs no torch
 
-    kind, _, index = name.partition(":")
-    if kind not in ("cpu", "cuda") or (index and not index.isdecimal()) or (kind == "cpu" and index):
+    kind, colon, index = name.partition(":")
+    if kind not in ("cpu", "cuda") or (colon and (kind == "cpu" or not index.isdecimal())):
         raise ConfigError(f"device must be cpu, cuda or cuda:0, cuda:1, ..., not {name!r}")
     if kind == "cpu":
         return name

@@ -79,7 +79,7 @@ class MLP(nn.Module):
 
     def forward(self, observations: Tensor) -> tuple[Logits, Tensor]:
         """Observations ``[rows, *shape]`` -> logits and value ``[rows]``."""
-        x = observations.reshape(len(observations), -1).float()
+        x = observations.reshape(-1, self.hidden.in_features).float()
         x = (x - self.observation_mean).mul_((self.observation_var + 1e-6).rsqrt()).clamp_(-10, 10)
         outputs = self.heads(torch.relu(self.hidden(x)))
         logits, value = outputs[:, :-1], self.value_mean + self.value_std * outputs[:, -1]
@@ -95,7 +95,9 @@ class MLP(nn.Module):
     def update_statistics(self, observations: Tensor) -> None:
         """Take ``observations [rows, *shape]`` into the running mean and variance (Chan et al., 1979)."""
         for part in observations.split(4096):  # pieces that fit the cache: 6 times as fast as var_mean
-            x = part.reshape(len(part), -1).float() - self.observation_mean
+            if not len(part):
+                continue
+            x = part.reshape(-1, self.hidden.in_features).float() - self.observation_mean
             total = self.observation_count + len(x)
             weight = (len(x) / total).float()
             delta = x.mean(0)

@@ -107,8 +107,7 @@ class PuffeRL:
             policy = policies.from_preset(policy, preset.get("policy", {}), env, self.config.seed)
         self.policy = policy.to(self.device)
         self.optimizer = self._make_optimizer()
-        # Our own generator, on the CPU: other users of torch's global one do not disturb this training,
-        # and it gives the same numbers whatever the device
+        # Not torch's global one, which others use too; on the CPU, so that any device gets the same numbers
         self.generator = torch.Generator().manual_seed(self.config.seed)
         self._observations, _ = env.reset(seed=self.config.seed)
         self._set_up_device()
@@ -207,9 +206,9 @@ class PuffeRL:
         finals = rollout.final_observations()
         if finals is not None:  # cut episodes go on in the value function: once per update, all together
             with torch.inference_mode():
-                values = [self._forward(part.to(self.device))[1].cpu() for part in finals.split(8192)]
-            final_values[rollout.truncations] = torch.cat(values)
-        reported = (
+                pieces = [self._forward(piece.to(self.device))[1].cpu() for piece in finals.split(8192)]
+            final_values[rollout.truncations] = torch.cat(pieces)
+        parts = (
             rollout.rewards,
             rollout.values,
             rollout.terminals,
@@ -217,8 +216,12 @@ class PuffeRL:
             final_values,
             rollout.masks,
         )
-        moved = [tensor.to(self.device) for tensor in reported]
-        advantage, used = advantages(*moved, gamma=config.gamma, gae_lambda=config.gae_lambda)
+        rewards, values, terminals, truncations, final_values, masks = (
+            part.to(self.device) for part in parts
+        )
+        advantage, used = advantages(
+            rewards, values, terminals, truncations, final_values, masks, config.gamma, config.gae_lambda
+        )
         return rollout.batch(advantage, used)
 
     def _learn(self, batch: dict[str, Tensor]) -> dict[str, float]:
@@ -352,12 +355,16 @@ class PuffeRL:
         self.config, changes = self._requests.apply(self.config)
         self._changes |= changes
         if "device" in changes:
-            self.device = torch.device(self.config.device)
-            moments = self.optimizer.state_dict()
-            self.policy.to(self.device)
-            self.optimizer = self._make_optimizer()
-            self.optimizer.load_state_dict(moments)
-            self._set_up_device()
+            self._move()
+
+    def _move(self) -> None:
+        """To the config's device, optimizer state included."""
+        self.device = torch.device(self.config.device)
+        moments = self.optimizer.state_dict()
+        self.policy.to(self.device)
+        self.optimizer = self._make_optimizer()
+        self.optimizer.load_state_dict(moments)
+        self._set_up_device()
 
     def _wait_at_gate(self, phase: str) -> None:
         if self.gate is not None:
@@ -367,6 +374,7 @@ class PuffeRL:
 
     @property
     def total_timesteps(self) -> int:
+        """The goal, in steps over all agents."""
         return self.config.total_timesteps
 
     @property
@@ -401,7 +409,7 @@ class PuffeRL:
         """Write weights, optimizer, counters, generator and options to one .safetensors file.
 
         Args:
-            path: None: the run folder's next; the suffix is added where it is missing.
+            path: None: the run folder's next. The suffix is added where it is missing.
             metadata: plain data of your own, which :meth:`load_checkpoint` returns.
 
         Raises:

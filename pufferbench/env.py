@@ -272,6 +272,10 @@ class PufferEnv:
         if array.dtype != target.dtype and not np.can_cast(array.dtype, target.dtype, "same_kind"):
             raise InvalidAction(f"actions have type {array.dtype}, expected {target.dtype} for {self.action_space}")
         np.copyto(target, array, casting="same_kind")
+        # int64 (what numpy and torch make by themselves) into int32: a huge number must not wrap to a legal one
+        if array.dtype.itemsize > target.dtype.itemsize and target.dtype.kind in "iu" and (target != array).any():
+            row = int(np.argwhere(target != array)[0][0])
+            raise InvalidAction(f"the action of agent {row} is {array[row]}, outside {self.action_space}")
 
 
 _MASK = (1 << 64) - 1

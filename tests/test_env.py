@@ -69,6 +69,7 @@ def test_a_space_that_is_not_flat_is_refused():
         (np.zeros((2, 1), np.int64), r"shape \(2, 1\), expected \(2,\)"),
         (np.zeros(2, np.float32), "type float32, expected int32"),
         (["left", "right"], "expected int32"),
+        (np.array([1, 2**32 + 1]), r"agent 1 is 4294967297, outside Discrete\(4\)"),
     ],
 )
 def test_wrong_actions_are_refused(actions, message):

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from ocean_numba.target import ACCELERATION, MAX_SPEED, REACH, Target
+from ocean_numba.target import ACCELERATION, MAX_SPEED, REACH, WIDTH, Target
 from ocean_numba.testing import compare_with_python
 
 STRAIGHT, KEEP = 4, 2
@@ -76,8 +76,9 @@ def test_the_nearest_goal_ahead_and_another_to_the_right():
 def test_turns_and_pedals():
     env = Target(num_envs=1, agents=9, goals=1)
     env.reset(0)
+    start = np.linspace(-0.8, 0.0, 9)  # side by side, out of each other's way
     for i in range(9):
-        place(env, i, 0.0, 0.0, 0.3)
+        place(env, i, start[i], start[i], 0.3)
     env.states["goal_x"], env.states["goal_y"] = 0.9, 0.9
     turns = np.arange(9)
     env.step(np.stack([turns, np.full(9, 3)], axis=1))
@@ -85,8 +86,8 @@ def test_turns_and_pedals():
     expected = 0.3 + 2 * np.arctan(0.05 * (turns - 4))
     np.testing.assert_allclose(np.arctan2(state["ahead_y"], state["ahead_x"]), expected, atol=1e-6)
     np.testing.assert_allclose(state["speed"], ACCELERATION, atol=1e-7)
-    np.testing.assert_allclose(state["x"], ACCELERATION * np.cos(expected), atol=1e-6)
-    np.testing.assert_allclose(state["y"], ACCELERATION * np.sin(expected), atol=1e-6)
+    np.testing.assert_allclose(state["x"], start + ACCELERATION * np.cos(expected), atol=1e-6)
+    np.testing.assert_allclose(state["y"], start + ACCELERATION * np.sin(expected), atol=1e-6)
     for _ in range(5):
         env.step(actions(env, pedal=4))
     np.testing.assert_allclose(state["speed"], MAX_SPEED)
@@ -97,12 +98,25 @@ def test_turns_and_pedals():
     np.testing.assert_array_equal(state["speed"], 0.0)  # nobody drives backwards
 
 
+def test_agents_push_each_other_apart_and_not_through_walls():
+    env = Target(num_envs=1, agents=4, goals=1)
+    env.reset(0)
+    env.states["goal_x"], env.states["goal_y"] = 0.9, 0.9
+    place(env, 0, 0.0, 0.0, 0.0)
+    place(env, 1, 0.6 * WIDTH, 0.0, 0.0)
+    place(env, 2, -1.0, -1.0, 0.0)
+    place(env, 3, -1.0, -1.0 + 0.5 * WIDTH, 0.0)
+    env.step(actions(env))
+    np.testing.assert_allclose(env.states["x"][0], [-0.2 * WIDTH, 0.8 * WIDTH, -1, -1], atol=1e-6)
+    np.testing.assert_allclose(env.states["y"][0], [0, 0, -1, -1 + 0.75 * WIDTH], atol=1e-6)
+
+
 def test_a_reached_goal_gives_one_point_and_moves():
     env = Target(num_envs=1, agents=3, goals=1)
     env.reset(0)
     place(env, 0, -0.9, -0.9, 0.0)
     place(env, 1, 0.5 - REACH - 0.01, 0.5, 0.0, speed=0.02)
-    place(env, 2, 0.5, 0.5 + 0.5 * REACH, 0.0)  # nearer, but number 1 is asked first
+    place(env, 2, 0.5, 0.5 + 0.9 * REACH, 0.0)  # no farther, but number 1 is asked first
     env.states["goal_x"], env.states["goal_y"] = 0.5, 0.5
     observations, rewards, terminals, truncations, _ = env.step(actions(env))
     np.testing.assert_array_equal(rewards, [0, 1, 0])

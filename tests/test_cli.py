@@ -102,6 +102,38 @@ def test_options_reach_the_run(tmp_path: Path) -> None:
     assert run.latest_checkpoint is not None
 
 
+def test_an_obligatory_option_of_an_environment(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    from my_package.envs import MyTask
+
+    def guess(difficulty: float, num_envs: int = 4) -> MyTask:
+        return MyTask(num_envs, difficulty)
+
+    pufferbench.register("test-guess", guess)
+    assert "--env.difficulty" in fails(capsys, "train", "test-guess")
+    options = ["--env.difficulty", "0.5", "--train.total-timesteps", "100", "--train.batch-size", "64"]
+    assert main(["train", "test-guess", *options, "--run-dir", str(tmp_path / "run")]) == 0
+    assert RunFolder.open(tmp_path / "run").config["env"]["kwargs"] == {"difficulty": 0.5, "num_envs": 4}
+
+
+def test_training_that_fails_on_the_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    from pufferbench.trainer import NonFiniteLoss, PuffeRL
+
+    train = PuffeRL.train
+
+    def fail_at_three(trainer: PuffeRL) -> None:
+        if trainer.update == 2:
+            raise NonFiniteLoss("update 3: the loss became NaN")
+        train(trainer)
+
+    monkeypatch.setattr(PuffeRL, "train", fail_at_three)
+    assert main(["train", "cartpole", *SHORT, "--run-dir", str(tmp_path / "run")]) == 1
+    captured = capsys.readouterr()
+    assert captured.err == "puffer train: update 3: the loss became NaN\n"
+    assert "update 2 " in captured.out, "the last good update is shown"
+
+
 def test_default_run_folder_is_named_after_env_and_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from pufferbench import play
 from pufferbench.cli import UsageError
-from pufferbench.cli.options import changed, signature_options
+from pufferbench.cli.options import changed, section, signature_options
 from pufferbench.cli.terminal import console
 from pufferbench.cli.train import make_env
 from pufferbench.errors import did_you_mean
@@ -47,8 +47,9 @@ def main(arguments: list[str]) -> int:
     env_options = signature_options("EnvOptions", entry.creator(), ("buf", "num_envs"), entry.kwargs)
     options_class = dataclasses.make_dataclass(
         "Options",
-        [("env", env_options, dataclasses.field(default_factory=env_options))],
+        [section("env", env_options)],
         bases=(EvalOptions,),
+        kw_only=True,
     )
     options_class.__doc__ = EvalOptions.__doc__
     named = arguments[1:] if arguments and not arguments[0].startswith("-") else arguments
@@ -60,7 +61,7 @@ def main(arguments: list[str]) -> int:
     if trained_with.get("id", entry.id) != entry.id:
         raise UsageError(f"{checkpoint} was trained on {trained_with['id']}, not on {entry.id}")
     kwargs = {name: value for name, value in trained_with.get("kwargs", {}).items() if name != "num_envs"}
-    kwargs |= changed(options.env, env_options())
+    kwargs |= changed(options.env)
     screen = console()
     with make_env(entry, {**kwargs, "num_envs": min(options.episodes, GAMES_AT_ONCE)}) as env:
         act = actions_for(env, checkpoint, options)

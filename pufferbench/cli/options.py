@@ -116,7 +116,17 @@ def _kind(annotation: Any, default: Any) -> type | None:
     return None
 
 
-def changed(options: Any, defaults: Any) -> dict[str, Any]:
+def section(name: str, options: type) -> tuple[str, type, Any]:
+    """A dataclass field for a group of options; it has a default when all of them do."""
+    obligatory = [
+        field
+        for field in dataclasses.fields(options)
+        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    ]
+    return name, options, dataclasses.field() if obligatory else dataclasses.field(default_factory=options)
+
+
+def changed(options: Any) -> dict[str, Any]:
     """What the user asked for: the fields whose values are not the defaults shown in the help.
 
     Only these are given on, so that sizes which follow from others are still worked out.
@@ -124,5 +134,5 @@ def changed(options: Any, defaults: Any) -> dict[str, Any]:
     return {
         field.name: getattr(options, field.name)
         for field in dataclasses.fields(options)
-        if getattr(options, field.name) != getattr(defaults, field.name)
+        if getattr(options, field.name) != field.default
     }

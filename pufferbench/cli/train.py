@@ -16,13 +16,20 @@ import tyro
 
 from pufferbench.cli import UsageError
 from pufferbench.cli.dashboard import display
-from pufferbench.cli.options import changed, signature_options, train_options
+from pufferbench.cli.options import changed, section, signature_options, train_options
 from pufferbench.config import TrainConfig, describe
 from pufferbench.errors import PufferBenchError
 from pufferbench.records import RunFolder, load_checkpoint
 from pufferbench.registry import EnvSpec, make, spec
 
-NOT_THE_PRESETS = ("self", "observation_space", "action_space")
+SPACES = ("observation_space", "action_space")  # a policy gets them from the environment
+
+
+def _help(kind: Any, text: str) -> Any:
+    return Annotated[kind, tyro.conf.arg(help=text)]
+
+
+RESUME = ("resume", _help(str | None, "Go on with this run folder."), dataclasses.field(default=None))
 
 
 def main(arguments: list[str]) -> int:
@@ -88,7 +95,6 @@ def fresh(name: str, arguments: list[str]) -> Any:
     entry = spec(name)
     options_class = new_run_options(entry, MLP)
     options = parse(options_class, arguments, f"puffer train {name}")
-    defaults = options_class()
     env = make_env(entry, dataclasses.asdict(options.env))
     torch.manual_seed(options.train.seed)  # the same first weights for the same seed
     with as_usage_error():
@@ -98,7 +104,7 @@ def fresh(name: str, arguments: list[str]) -> Any:
         raise UsageError(
             f"{run_dir} already holds a run: go on with it (--resume {run_dir}), or choose another"
         )
-    return PuffeRL(env=env, policy=policy, run_dir=run_dir, **changed(options.train, defaults.train))
+    return PuffeRL(env=env, policy=policy, run_dir=run_dir, **changed(options.train))
 
 
 def new_run_options(entry: EnvSpec, policy: Callable[..., Any]) -> type:
@@ -107,21 +113,19 @@ def new_run_options(entry: EnvSpec, policy: Callable[..., Any]) -> type:
     env = signature_options(
         "EnvOptions", entry.creator(), ("buf",), {**entry.kwargs, **preset.get("env", {})}
     )
-    about_policy = signature_options("PolicyOptions", policy, NOT_THE_PRESETS, preset.get("policy", {}))
+    about_policy = signature_options("PolicyOptions", policy, SPACES, preset.get("policy", {}))
     train = train_options(preset.get("train", {}))
+    folder = _help(Path | None, "Folder for this run; default: runs/ENV-TIME.")
     return dataclasses.make_dataclass(
         "Options",
         [
-            ("train", train, dataclasses.field(default_factory=train)),
-            ("env", env, dataclasses.field(default_factory=env)),
-            ("policy", about_policy, dataclasses.field(default_factory=about_policy)),
-            (
-                "run_dir",
-                _help(Path | None, "Folder for this run; default: runs/ENV-TIME."),
-                dataclasses.field(default=None),
-            ),
-            ("resume", _help(str | None, "Go on with this run folder."), dataclasses.field(default=None)),
+            section("train", train),
+            section("env", env),
+            section("policy", about_policy),
+            ("run_dir", folder, dataclasses.field(default=None)),
+            RESUME,
         ],
+        kw_only=True,
     )
 
 
@@ -133,28 +137,21 @@ def resumed(name: str, run: RunFolder, arguments: list[str]) -> Any:
     checkpoint = run.latest_checkpoint
     if checkpoint is None:
         raise UsageError(f"{run.path} has no checkpoint to go on from: start anew with puffer train {name}")
-    saved = load_checkpoint(checkpoint)[1].get(
-        "train", {}
-    )  # not config.toml: an earlier resume may have changed some
+    # Not config.toml's: an earlier resume, or a slider, may have changed some.
+    saved = load_checkpoint(checkpoint)[1].get("train", {})
     train = train_options(saved)
-    options_class = dataclasses.make_dataclass(
-        "ResumeOptions",
-        [
-            ("train", train, dataclasses.field(default_factory=train)),
-            ("resume", _help(str | None, "Go on with this run folder."), dataclasses.field(default=None)),
-        ],
-    )
+    options_class = dataclasses.make_dataclass("ResumeOptions", [section("train", train), RESUME])
     options = parse(options_class, arguments, f"puffer train {name}")
     env = make_env(spec(name), run.config.get("env", {}).get("kwargs", {}))
     policy = policies.load(checkpoint, env.observation_space, env.action_space)
-    asked = changed(options.train, train())
-    settings = {name: value for name, value in saved.items() if name not in asked}
+    asked = changed(options.train)
+    settings = {option: value for option, value in saved.items() if option not in asked}
     if {"batch_size", "bptt_horizon"} & set(asked):  # the other sizes follow from the one asked for
-        for name in ("batch_size", "bptt_horizon", "minibatch_size"):
-            settings.pop(name, None)
+        for size in ("batch_size", "bptt_horizon", "minibatch_size"):
+            settings.pop(size, None)
     trainer = PuffeRL(env=env, policy=policy, run_dir=run.path, **settings, **asked)
     trainer.load_checkpoint(checkpoint)
-    live = {name: value for name, value in asked.items() if describe(TrainConfig)[name].live}
+    live = {option: value for option, value in asked.items() if describe(TrainConfig)[option].live}
     trainer.request(**live)  # the checkpoint brought its own; the record of the next update shows the change
     if trainer.global_step >= trainer.total_timesteps:
         trainer.close()
@@ -206,7 +203,3 @@ class stop_on_interrupt:
         if self.pressed:
             raise KeyboardInterrupt
         self.pressed = True
-
-
-def _help(kind: Any, text: str) -> Any:
-    return Annotated[kind, tyro.conf.arg(help=text)]

@@ -63,3 +63,10 @@ def test_the_pins_are_plain() -> None:
     """No local version (it names one machine's build), no index: pip's own settings decide where from."""
     for name, version in pins().items():
         assert re.fullmatch(r"[\d.]+(?:(?:a|b|rc|post)\d+)?", version), f"{name}=={version}"
+
+
+@pytest.mark.parametrize("file", ["README.md", "CONTRIBUTING.md", ".ci/run"])
+def test_ci_runs_what_people_are_told_to_run(file: str) -> None:
+    assert 'pip install -c constraints.txt -e ".[test]"' in (ROOT / file).read_text(encoding="utf-8").replace(
+        "pip install --quiet", "pip install"
+    )

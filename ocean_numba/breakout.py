@@ -67,7 +67,7 @@ class Breakout(OceanEnv):
     paddle, bricks and ball as one flat observation follow PufferLib's Ocean.
     """
 
-    # Bricks have bounds, so that a policy leaves them as they are; the other numbers are for it to normalise.
+    # Bricks have bounds, so that a policy need not blow them up; the other numbers are for it to normalise.
     observation = Box(np.float32([-np.inf] * 10 + [0.0] * BRICKS), np.float32([np.inf] * 10 + [1.0] * BRICKS))
     action = Discrete(3)
     metrics = ("score",)

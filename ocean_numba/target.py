@@ -60,7 +60,7 @@ class Target(OceanEnv):
     Source: after PufferLib's Ocean environment Target (Suarez, 2025); rules and code are our own.
     """
 
-    observation = lambda p: Box(-3.0, max(3.0, p.goals), (2 * p.goals + 2 * p.agents + 4,), np.float32)  # noqa: E731
+    observation = lambda p: Box(-np.inf, np.inf, (2 * p.goals + 2 * p.agents + 4,), np.float32)  # noqa: E731
     action = MultiDiscrete([9, 5])
     agents = "agents"
     metrics = ("score",)

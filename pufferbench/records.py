@@ -240,6 +240,7 @@ class RunFolder:
             with open(self.path / "metrics.jsonl", "ab") as file:
                 file.write(line.encode("utf-8"))
         except OSError as error:
+            self._last_update = None  # part of the line may be there: look again before the next one
             raise RunError(
                 f"cannot add to metrics.jsonl of {self.path}: {error.strerror or error}"
             ) from error
@@ -249,7 +250,10 @@ class RunFolder:
         """Forget the records after ``update``: the run goes on from there and will write them anew."""
         kept = [record for record in self.records if record.get("update", 0) <= update]
         lines = "".join(json.dumps(record, allow_nan=False) + "\n" for record in kept)
-        write_atomic(self.path / "metrics.jsonl", lines.encode("utf-8"))
+        try:
+            write_atomic(self.path / "metrics.jsonl", lines.encode("utf-8"))
+        except OSError as error:
+            raise RunError(f"cannot write metrics.jsonl of {self.path}: {error.strerror or error}") from error
         self._last_update = max((each.get("update", 0) for each in kept), default=0)
 
     def _drop_half_line(self) -> None:

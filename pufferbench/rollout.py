@@ -28,7 +28,8 @@ class Rollout:
     def __init__(self, env: PufferEnv, horizon: int, device: torch.device) -> None:
         rows, sizes = env.num_agents, policies.output_sizes(env.action_space)
         shape: tuple[int, ...] = () if isinstance(env.action_space, spaces.Discrete) else (len(sizes),)
-        kind = torch.float32 if isinstance(env.action_space, spaces.Box) else torch.int64
+        self._box = env.action_space if isinstance(env.action_space, spaces.Box) else None
+        kind = torch.int64 if self._box is None else torch.float32
         self.actions = torch.zeros((horizon, rows, *shape), dtype=kind, device=device)
         kind = torch.uint8 if env.observations.dtype == np.uint8 else torch.float32
         self.observations = torch.zeros((horizon, *env.observations.shape), dtype=kind, device=device)
@@ -64,6 +65,15 @@ class Rollout:
             return self.observations[t], None
         self.action_masks[t] = torch.from_numpy(env.action_masks)
         return self.observations[t], self.action_masks[t]
+
+    def act(self, t: int, actions: Tensor) -> np.ndarray:
+        """Keep the actions of step ``t``. Returns what the env gets: Box actions clipped to their bounds."""
+        self.actions[t] = actions
+        chosen = actions.cpu().numpy()
+        if self._box is not None:
+            clipped = np.clip(chosen.reshape(len(chosen), *self._box.shape), self._box.low, self._box.high)
+            chosen = clipped.astype(self._box.dtype, copy=False)
+        return chosen
 
     def receive(
         self, t: int, rewards: np.ndarray, terminals: np.ndarray, truncations: np.ndarray, env: PufferEnv

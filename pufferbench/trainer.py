@@ -21,7 +21,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from gymnasium import spaces
 from torch import Tensor, nn
 
 from pufferbench import checkpoints, policies, records, registry
@@ -138,6 +137,7 @@ class PuffeRL:
         self.episodes.start()
         rollout, env, horizon = self.rollout, self.env, len(self.rollout.rewards)
         rollout.start()
+        self._watch.lap("other")
         noise = draw_noise(env.action_space, (horizon, env.num_agents), self.generator).to(self.device)
         self._watch.lap("policy")
 
@@ -149,8 +149,9 @@ class PuffeRL:
 
                 logits, rollout.values[t] = self._forward(observations)
                 actions, rollout.logprobs[t] = sample(logits, noise[t], legal)
-                rollout.actions[t] = actions
-                chosen = self._acceptable(actions.cpu().numpy())
+                chosen = rollout.act(t, actions)
+                if not np.isfinite(chosen).all():
+                    raise self._non_finite("an action")
                 self._watch.lap("policy")
 
                 self._observations, rewards, terminals, truncations, infos = env.step(chosen)
@@ -164,16 +165,6 @@ class PuffeRL:
             rollout.values[-1] = self._forward(torch.from_numpy(self._observations).to(self.device))[1]
             self._watch.lap("policy")
         rollout.complete = True
-
-    def _acceptable(self, actions: np.ndarray) -> np.ndarray:
-        """What the env gets: Box actions are clipped to the bounds (the rollout keeps the policy's own)."""
-        box = self.env.action_space
-        if not isinstance(box, spaces.Box):
-            return actions
-        if not np.isfinite(actions).all():
-            raise self._non_finite("the policy's actions")
-        clipped = np.clip(actions.reshape(len(actions), *box.shape), box.low, box.high)
-        return clipped.astype(box.dtype, copy=False)
 
     def _forward(self, observations: Tensor) -> tuple[Logits, Tensor]:
         logits, value = self._compiled(observations)
@@ -190,7 +181,7 @@ class PuffeRL:
         if not self.rollout.complete:
             raise RuntimeError("train() needs fresh experience: call evaluate() first")
         self.rollout.complete = False  # whatever happens: nothing is learned twice
-        self._watch.lap("other")
+        self._watch.lap("paused")  # since evaluate(): a user's time to think, say
         with torch_threads(self.config.torch_threads):
             batch = self._batch()
             self._losses = self._learn(batch) if len(batch["returns"]) else {}
@@ -286,7 +277,6 @@ class PuffeRL:
         if self.update == self._recorded:
             return self.last_record  # nothing new
         config, times = self.config, self._watch.times
-        self._watch.lap("other")
         seconds = self._watch.total()
         self.elapsed += seconds
         record: Record = {

@@ -105,3 +105,30 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
         write_atomic(path, b"new")
     assert path.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_full_disk_while_adding_a_record_spoils_no_other(tmp_path, monkeypatch):
+    run = RunFolder.create(tmp_path, CONFIG)
+    run.append({"update": 1})
+    real_open = open
+
+    class HalfWriter:
+        def __init__(self, *args):
+            self.file = real_open(*args)
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            self.file.close()
+
+        def write(self, data):
+            self.file.write(data[: len(data) // 2])
+            full_disk()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(records, "open", HalfWriter, raising=False)
+        with pytest.raises(RunError, match=r"cannot add to metrics\.jsonl .* No space left"):
+            run.append({"update": 2})
+    run.append({"update": 2})
+    assert run.records == [{"update": 1}, {"update": 2}]

@@ -440,7 +440,7 @@ def test_actions_that_are_not_numbers_never_reach_the_env():
     trainer = PuffeRL(Aim(8), bptt_horizon=16)
     with torch.no_grad():
         trainer.policy.log_std.fill_(float("nan"))
-    with pytest.raises(NonFiniteLoss, match="actions"):
+    with pytest.raises(NonFiniteLoss, match="an action became NaN"):
         trainer.evaluate()
 
 

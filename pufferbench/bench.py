@@ -71,12 +71,13 @@ class TrainingSpeed:
     Attributes:
         wall: steps per second of wall time, first update (compiling, warming up) left out.
         share: CPU time / wall time, in cores.
+        threads: torch's threads in it.
         record: the metrics record of the last update.
     """
 
     wall: float
     share: float
-    seconds: float
+    threads: int
     record: dict[str, Any]
 
 
@@ -140,7 +141,9 @@ def training_speed(name: str, seconds: float = 10.0, **config: Any) -> TrainingS
                 break
         elapsed = max(time.perf_counter() - wall, 1e-9)
         share = (time.process_time() - cpu) / elapsed
-        return TrainingSpeed((record["global_step"] - first) / elapsed, share, elapsed, record)
+        return TrainingSpeed(
+            (record["global_step"] - first) / elapsed, share, trainer.config.torch_threads, record
+        )
 
 
 def machine() -> str:

@@ -27,6 +27,8 @@ class BenchOptions:
     """Measure training too, with each environment's own preset."""
     seconds: float = 10.0
     """Time to train each environment for, s."""
+    threads: int | None = None
+    """torch's threads while training; default: the preset's. On an idle machine, one per core is fastest."""
     batch_sizes: list[int] = field(default_factory=lambda: list(bench.BATCH_SIZES))
     """Numbers of games per call to try."""
 
@@ -34,14 +36,20 @@ class BenchOptions:
 def main(arguments: list[str]) -> int:
     """Prints one table, or two."""
     options = tyro.cli(BenchOptions, args=arguments, prog="puffer bench")
-    if options.seconds <= 0 or not options.batch_sizes or min(options.batch_sizes) < 1:
-        raise UsageError("--seconds and --batch-sizes must be positive")
+    threads = [] if options.threads is None else [options.threads]
+    if min(options.seconds, *threads, *options.batch_sizes, 1) <= 0 or not options.batch_sizes:
+        raise UsageError("--seconds, --threads and --batch-sizes must be positive")
     names = [spec(name).id for name in options.envs] or list(bench.ENVIRONMENTS)
     screen = console()
     screen.print(bench.machine(), highlight=False)
     environments(screen, names, options.batch_sizes)
     if options.train:
-        training(screen, [spec(name).id for name in options.envs] or list(bench.TRAINING), options.seconds)
+        training(
+            screen,
+            [spec(name).id for name in options.envs] or list(bench.TRAINING),
+            options.seconds,
+            options.threads,
+        )
     return 0
 
 
@@ -78,14 +86,16 @@ def environments(screen: Console, names: list[str], batch_sizes: list[int]) -> N
         )
 
 
-def training(screen: Console, names: list[str], seconds: float) -> None:
+def training(screen: Console, names: list[str], seconds: float, threads: int | None) -> None:
     """Steps per second of wall time with each environment's preset."""
     from pufferbench.system import cores
 
+    settings = {} if threads is None else {"torch_threads": threads}
     table = Table(title=f"Training: million steps per second, {cores()} cores, wall time, the preset itself")
     for column in (
         "environment",
         "M steps/s",
+        "threads",
         "cores used",
         "return",
         "after",
@@ -97,11 +107,12 @@ def training(screen: Console, names: list[str], seconds: float) -> None:
     disturbed = False
     for name in names:
         with screen.status(f"training {name} for {seconds:g} s"):
-            speed = bench.training_speed(name, seconds)
-        disturbed |= speed.share < FOREIGN_LOAD * min(cores(), 2)
+            speed = bench.training_speed(name, seconds, **settings)
+        disturbed |= speed.share < FOREIGN_LOAD
         table.add_row(
             name,
             f"{speed.wall / 1e6:.2f}",
+            f"{speed.threads}",
             f"{speed.share:.2f}",
             f"{speed.record.get('episode_return_100', float('nan')):.1f}",
             f"{speed.record['global_step'] / 1e6:.1f} M steps",
@@ -110,8 +121,8 @@ def training(screen: Console, names: list[str], seconds: float) -> None:
     screen.print(table)
     if disturbed:
         screen.print(
-            "Training used less than the cores it may use. On an idle machine that is time spent on one "
-            "core; with other programs running, the true numbers are higher.",
+            f"Training got less than {FOREIGN_LOAD:g} of a core: other programs were running, and the true "
+            "numbers are higher.",
             style="yellow",
         )
 

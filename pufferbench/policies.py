@@ -29,7 +29,9 @@ class MLP(nn.Module):
 
     Observations of any shape and type are flattened, made float32 and normalised to mean 0 and deviation 1
     by running statistics that are saved with the weights; without that, features of size 0.01 and 100
-    beside each other would learn at very different speeds.
+    beside each other would learn at very different speeds. Features that the space declares to be within
+    -1..1 have been scaled already and are only centred: a flag that has never changed so far (a brick that
+    always stood) would otherwise be enormous when it first does.
 
     Args:
         observation_space: one agent's Box.
@@ -59,6 +61,7 @@ class MLP(nn.Module):
         self.register_buffer("observation_mean", torch.zeros(inputs))
         self.register_buffer("observation_var", torch.ones(inputs))
         self.register_buffer("observation_count", torch.zeros((), dtype=torch.float64))
+        self.register_buffer("observation_floor", _scaled_already(observation_space), persistent=False)
         self.register_buffer("value_mean", torch.zeros(()))
         self.register_buffer("value_std", torch.ones(()))
         self.register_buffer("value_updates", torch.zeros((), dtype=torch.int64))
@@ -71,6 +74,7 @@ class MLP(nn.Module):
     observation_mean: Tensor
     observation_var: Tensor
     observation_count: Tensor
+    observation_floor: Tensor
     value_mean: Tensor
     value_std: Tensor
     value_updates: Tensor
@@ -80,8 +84,9 @@ class MLP(nn.Module):
     def forward(self, observations: Tensor) -> tuple[Logits, Tensor]:
         """Observations ``[rows, *shape]`` -> logits and value ``[rows]``."""
         x = observations.reshape(-1, self.hidden.in_features).float()
-        x = (x - self.observation_mean).mul_((self.observation_var + 1e-6).rsqrt()).clamp_(-10, 10)
-        outputs = self.heads(torch.relu(self.hidden(x)))
+        scale = (torch.maximum(self.observation_var, self.observation_floor) + 1e-6).rsqrt()
+        x = (x - self.observation_mean).mul_(scale).clamp_(-10, 10)
+        outputs = self.heads(torch.relu_(self.hidden(x)))
         logits, value = outputs[:, :-1], self.value_mean + self.value_std * outputs[:, -1]
         if isinstance(self.action_space, spaces.Discrete):
             return logits, value
@@ -138,6 +143,12 @@ def output_sizes(action_space: spaces.Space) -> list[int]:
     if isinstance(action_space, spaces.Box) and np.issubdtype(action_space.dtype, np.floating):
         return [1] * math.prod(action_space.shape)
     raise TypeError(f"a policy's actions are Discrete, MultiDiscrete or a Box of floats, not {action_space}")
+
+
+def _scaled_already(space: spaces.Box) -> Tensor:
+    """Smallest variance to divide by: 1 for float features declared within -1..1, else 0."""
+    within = (space.low >= -1) & (space.high <= 1) & (space.dtype.kind == "f")
+    return torch.from_numpy(within.astype(np.float32).ravel())
 
 
 def _middle_and_half(space: spaces.Box) -> tuple[np.ndarray, np.ndarray]:

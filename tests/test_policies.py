@@ -67,12 +67,26 @@ def test_statistics_are_those_of_everything_seen():
 
 def test_normalised_policy_does_not_care_about_units():
     torch.manual_seed(0)
-    policy, other = MLP(BOX, spaces.Discrete(2)), MLP(BOX, spaces.Discrete(2))
+    unbounded = spaces.Box(-np.inf, np.inf, (4,), np.float32)
+    policy, other = MLP(unbounded, spaces.Discrete(2)), MLP(unbounded, spaces.Discrete(2))
     other.load_state_dict(policy.state_dict())
     seen = torch.randn(500, 4)
     policy.update_statistics(seen)
     other.update_statistics(seen * 1000 + 5)
     torch.testing.assert_close(policy(seen)[0], other(seen * 1000 + 5)[0], atol=1e-4, rtol=1e-3)
+
+
+def test_what_is_scaled_already_is_not_blown_up():
+    """Four features that hardly ever change; the first two are declared within -1..1."""
+    space = spaces.Box(np.float32([0, -1, 0, -2]), np.float32([1, 1, 5, 2]))
+    policy = MLP(space, spaces.Discrete(2))
+    policy.update_statistics(torch.ones(500, 4))
+    with torch.no_grad():
+        policy.hidden.weight.copy_(torch.eye(128, 4))
+        seen = []
+        policy.hidden.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0]))
+        policy(torch.zeros(1, 4))
+    np.testing.assert_allclose(seen[0], [[-1, -1, -10, -10]], atol=1e-5)
 
 
 def test_value_scale_follows_the_returns():

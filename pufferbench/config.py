@@ -46,12 +46,12 @@ class Option:
     type: type
     default: Any
     doc: str
-    low: float | None
-    high: float | None
-    unit: str
-    live: bool
-    log: bool
-    choices: tuple[Any, ...]
+    low: float | None = None
+    high: float | None = None
+    unit: str = ""
+    live: bool = False
+    log: bool = False
+    choices: tuple[Any, ...] = ()
 
     def check(self, value: Any) -> Any:
         """``value`` as this option's type. Raises :class:`ConfigError` when it is impossible."""

@@ -51,6 +51,7 @@ class MLP(nn.Module):
         self.action_space = action_space
         self.sizes = output_sizes(action_space)
         outputs = sum(self.sizes)
+        self.inputs = inputs
         self.hidden = layer_init(nn.Linear(inputs, hidden_size))
         # One matrix for logits and value: two narrow products cost almost twice as much as one
         self.heads = nn.Linear(hidden_size, outputs + 1)
@@ -83,7 +84,7 @@ class MLP(nn.Module):
 
     def forward(self, observations: Tensor) -> tuple[Logits, Tensor]:
         """Observations ``[rows, *shape]`` -> logits and value ``[rows]``."""
-        x = observations.reshape(-1, self.hidden.in_features).float()
+        x = observations.reshape(-1, self.inputs).float()
         scale = (torch.maximum(self.observation_var, self.observation_floor) + 1e-6).rsqrt()
         x = (x - self.observation_mean).mul_(scale).clamp_(-10, 10)
         outputs = self.heads(torch.relu_(self.hidden(x)))
@@ -102,7 +103,7 @@ class MLP(nn.Module):
         for part in observations.split(4096):  # pieces that fit the cache: 6 times as fast as var_mean
             if not len(part):
                 continue
-            x = part.reshape(-1, self.hidden.in_features).float() - self.observation_mean
+            x = part.reshape(-1, self.inputs).float() - self.observation_mean
             total = self.observation_count + len(x)
             weight = (len(x) / total).float()
             delta = x.mean(0)
@@ -135,8 +136,9 @@ def output_sizes(action_space: spaces.Space) -> list[int]:
         TypeError: this kind of action has no policy.
     """
     if isinstance(action_space, (spaces.Discrete, spaces.MultiDiscrete)):
-        discrete = isinstance(action_space, spaces.Discrete)
-        counts = np.atleast_1d(action_space.n if discrete else action_space.nvec)
+        counts = np.atleast_1d(
+            action_space.n if isinstance(action_space, spaces.Discrete) else action_space.nvec
+        )
         if counts.ndim == 1 and not np.any(action_space.start):
             return [int(count) for count in counts]
         raise TypeError(f"actions must count from 0 and be at most a vector, not {action_space}")

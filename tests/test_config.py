@@ -46,12 +46,14 @@ def test_describe_reads_docstrings_types_and_ranges():
 
         gear: str = option("low", choices=("low", "high"))
         size: int | None = option(None)
+        plain: bool = False
 
     about = describe(Config)["speed"]
     assert about.doc == "How fast it goes."
     assert (about.type, about.low, about.high, about.unit, about.live, about.log) == (float, 1, 3, "m/s", True, True)
     assert describe(Config)["gear"].doc == ""
     assert describe(Config)["size"].type is int
+    assert describe(Config)["plain"].check(True) is True
     with pytest.raises(ConfigError, match="one of low, high, not 'hihg'; did you mean 'high'"):
         describe(Config)["gear"].check("hihg")
 

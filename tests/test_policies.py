@@ -27,7 +27,12 @@ def test_layer_init_is_orthogonal_with_its_gain():
 )
 @pytest.mark.parametrize(
     "observation_space",
-    [BOX, spaces.Box(0, 255, (3, 3), np.uint8), spaces.Box(-5, 5, (2, 2), np.int16), spaces.Box(0, 1, (), np.float64)],
+    [
+        BOX,
+        spaces.Box(0, 255, (3, 3), np.uint8),
+        spaces.Box(-5, 5, (2, 2), np.int16),
+        spaces.Box(0, 1, (), np.float64),
+    ],
 )
 def test_mlp_takes_any_box_and_acts_in_any_space(observation_space, action_space):
     policy = MLP(observation_space, action_space, hidden_size=8)

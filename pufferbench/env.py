@@ -104,7 +104,7 @@ class EpisodeInfos(Sequence):
         if isinstance(index, slice):
             return EpisodeInfos(self.records[index])
         record = self.records[index]
-        return {name: record[name].item() for name in self.records.dtype.names}
+        return {name: record[name].item() for name in self.records.dtype.names or ()}
 
     def __repr__(self) -> str:
         return f"EpisodeInfos({list(self)!r})"
@@ -179,7 +179,7 @@ class PufferEnv:
 
     def make_multi_discrete(self, nvec: Sequence[int]) -> spaces.MultiDiscrete:
         """Several discrete choices at once: the i-th is 0 .. nvec[i]-1."""
-        return spaces.MultiDiscrete(nvec)
+        return spaces.MultiDiscrete(np.asarray(nvec, dtype=np.int64))
 
     # -- buffers --------------------------------------------------------------------------------
 
@@ -248,7 +248,9 @@ class PufferEnv:
     def respawn(self, num_envs: int = 1) -> PufferEnv:
         """Another env like this one, with ``num_envs`` games: what views and evaluations play in."""
         if self.spec is None:
-            raise TypeError(f"cannot make another {type(self).__name__}: it did not come from pufferbench.make()")
+            raise TypeError(
+                f"cannot make another {type(self).__name__}: it did not come from pufferbench.make()"
+            )
         return self.spec.make(num_envs=num_envs)
 
     def close(self) -> None:
@@ -270,10 +272,16 @@ class PufferEnv:
                 f"one action of {self.action_space} for each of {self.num_agents} agents"
             )
         if array.dtype != target.dtype and not np.can_cast(array.dtype, target.dtype, "same_kind"):
-            raise InvalidAction(f"actions have type {array.dtype}, expected {target.dtype} for {self.action_space}")
+            raise InvalidAction(
+                f"actions have type {array.dtype}, expected {target.dtype} for {self.action_space}"
+            )
         np.copyto(target, array, casting="same_kind")
         # int64 (what numpy and torch make by themselves) into int32: a huge number must not wrap to a legal one
-        if array.dtype.itemsize > target.dtype.itemsize and target.dtype.kind in "iu" and (target != array).any():
+        if (
+            array.dtype.itemsize > target.dtype.itemsize
+            and target.dtype.kind in "iu"
+            and (target != array).any()
+        ):
             row = int(np.argwhere(target != array)[0][0])
             raise InvalidAction(f"the action of agent {row} is {array[row]}, outside {self.action_space}")
 

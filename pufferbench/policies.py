@@ -47,7 +47,7 @@ class MLP(nn.Module):
         if not isinstance(hidden_size, int) or hidden_size < 1:
             raise ValueError(f"hidden_size must be a whole number of at least 1, not {hidden_size!r}")
         self.arguments = {"hidden_size": hidden_size}  # what a run folder needs to make this policy again
-        inputs = math.prod(observation_space.shape)
+        self.inputs = inputs = math.prod(observation_space.shape)
         self.action_space = action_space
         self.sizes = output_sizes(action_space)
         outputs = sum(self.sizes)

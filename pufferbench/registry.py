@@ -89,7 +89,9 @@ def register(
         preset: ``"package:path/to/preset.toml"`` with the settings that train it.
     """
     if not isinstance(entry_point, str) and not callable(entry_point):
-        raise TypeError(f"entry_point must be a class, a function or 'package.module:name', not {entry_point!r}")
+        raise TypeError(
+            f"entry_point must be a class, a function or 'package.module:name', not {entry_point!r}"
+        )
     if isinstance(entry_point, str) and not all(entry_point.partition(":")):
         raise ValueError(f"entry_point must look like 'package.module:name', not {entry_point!r}")
     _specs[id] = EnvSpec(id, entry_point, dict(kwargs or {}), preset)

@@ -14,7 +14,13 @@ def sixteen_cores(monkeypatch):
 
 @pytest.mark.parametrize(
     ("cpu_max", "expected"),
-    [("200000 100000", 2), ("250000 100000", 2), ("50000 100000", 1), ("max 100000", 16), ("9900000 100000", 16)],
+    [
+        ("200000 100000", 2),
+        ("250000 100000", 2),
+        ("50000 100000", 1),
+        ("max 100000", 16),
+        ("9900000 100000", 16),
+    ],
 )
 def test_cgroup_v2(tmp_path, sixteen_cores, cpu_max, expected):
     (tmp_path / "cpu.max").write_text(cpu_max)

@@ -89,12 +89,12 @@ class Breakout(OceanEnv):
         bricks: u8[BRICKS]
 
     class Params:
-        frameskip: i32 = 4
-        lives: i32 = 5
-        ball_speed: f32 = 0.2
-        max_ball_speed: f32 = 0.35
-        paddle_width: f32 = 2.4
-        max_steps: i32 = 10_000
+        frameskip: i32.at_least(1) = 4
+        lives: i32.at_least(1) = 5
+        ball_speed: f32.at_least(0.01) = 0.2
+        max_ball_speed: f32.at_least(0.01) = 0.35
+        paddle_width: f32.between(0.1, WIDTH) = 2.4
+        max_steps: i32.at_least(1) = 10_000
 
     def reset(s):
         s.paddle = 0.5 * WIDTH

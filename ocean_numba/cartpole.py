@@ -74,7 +74,7 @@ class CartPole(OceanEnv):
         theta_dot: f32  # its angular velocity, rad/s
 
     class Params:
-        max_steps: i32 = 500
+        max_steps: i32.at_least(1) = 500
 
     def reset(s):
         s.x = uniform(s, -0.05, 0.05)

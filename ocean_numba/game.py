@@ -182,6 +182,10 @@ def check_value(name: str, key: str, kind: Kind, value: Any) -> bool | int | flo
         limits = np.iinfo(kind.dtype)
         if not limits.min <= value <= limits.max:
             raise ValueError(f"{name}: {key} must be {limits.min} .. {limits.max}, not {value!r}")
+    if kind.low is not None and value < kind.low:
+        raise ValueError(f"{name}: {key} must be at least {kind.low:g}, not {value!r}")
+    if kind.high is not None and value > kind.high:
+        raise ValueError(f"{name}: {key} must be at most {kind.high:g}, not {value!r}")
     return value
 
 

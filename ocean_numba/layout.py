@@ -19,11 +19,25 @@ from pufferbench.errors import did_you_mean
 
 @dataclass(frozen=True)
 class Kind:
-    """The type of a State or Params field: a number (``f32``) or an array of them (``f32[4, "agents"]``)."""
+    """The type of a State or Params field: a number (``f32``) or an array of them (``f32[4, "agents"]``).
+
+    A Params field may say which values make sense, and others are then refused: ``i32.at_least(1)``,
+    ``f32.between(0, 1)``. Both bounds count as allowed.
+    """
 
     name: str
     dtype: np.dtype
     shape: tuple[int | str, ...] = ()
+    low: float | None = None
+    high: float | None = None
+
+    def at_least(self, low: float) -> Kind:
+        """The same type for values from ``low`` up."""
+        return replace(self, low=low)
+
+    def between(self, low: float, high: float) -> Kind:
+        """The same type for values from ``low`` to ``high``."""
+        return replace(self, low=low, high=high)
 
     def __getitem__(self, shape: int | str | tuple[int | str, ...]) -> Kind:
         """An array of this type; a dimension is a number or the name of an integer Params field."""
@@ -71,6 +85,10 @@ def read_fields(owner: type | None, where: str) -> dict[str, Kind]:
             if not isinstance(kind, Kind):
                 raise GameError(
                     f"{where}.{name} is annotated {kind!r}; use a type of ocean_numba such as f32 or u8[3]"
+                )
+            if where.endswith(".State") and kind.low is not None:
+                raise GameError(
+                    f"{where}.{name} has a range; only Params fields do (the game sets the State itself)"
                 )
             if name in RESERVED or name.startswith("_"):
                 raise GameError(f"{where}.{name}: this name belongs to the framework; choose another")

@@ -61,7 +61,7 @@ class Squared(OceanEnv):
         score: i32  # 1 once the target is reached
 
     class Params:
-        size: i32 = 11
+        size: i32.at_least(3) = 11
 
     def reset(s):
         last = s.size - 1

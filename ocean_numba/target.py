@@ -80,9 +80,9 @@ class Target(OceanEnv):
         score: f32  # goals reached, per agent
 
     class Params:
-        agents: i32 = 8
-        goals: i32 = 4
-        max_steps: i32 = 256
+        agents: i32.at_least(1) = 8
+        goals: i32.at_least(1) = 4
+        max_steps: i32.at_least(1) = 256
 
     def reset(s):
         for i in range(len(s.x)):

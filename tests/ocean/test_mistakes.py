@@ -164,6 +164,11 @@ def test_in_a_helper_of_a_helper():
         ({"declaration": "class Params:\n            x: i32 = 3"}, "'x' is a field of both State and Params"),
         ({"declaration": "class Params:\n            k: i32 = 0.5"}, "k must be an integer, not 0.5"),
         (
+            {"declaration": "class Params:\n            k: f32.between(0, 1) = 1.5"},
+            "k must be at most 1, not 1.5",
+        ),
+        ({"fields": "y: f32.at_least(0)"}, "State.y has a range; only Params fields do"),
+        (
             {"fields": "y: float"},
             r"State.y is annotated <class 'float'>; use a type of ocean_numba such as f32",
         ),
@@ -172,7 +177,7 @@ def test_in_a_helper_of_a_helper():
     ],
 )
 def test_in_declarations(arguments, message):
-    with pytest.raises((GameError, TypeError), match=message):
+    with pytest.raises((GameError, TypeError, ValueError), match=message):
         define(**arguments)
 
 

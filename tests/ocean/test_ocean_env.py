@@ -269,6 +269,7 @@ def test_the_signature_shows_every_parameter():
         ({"max_step": 3}, TypeError, "no parameter 'max_step'; did you mean 'max_steps'"),
         ({"max_steps": 1.5}, TypeError, "max_steps must be an integer, not 1.5"),
         ({"max_steps": 2**40}, ValueError, "max_steps must be -2147483648 .. 2147483647"),
+        ({"max_steps": -4}, ValueError, "CartPole: max_steps must be at least 1, not -4"),
         ({"num_envs": 0}, ValueError, "num_envs must be an integer of at least 1, not 0"),
         ({"mode": "compile"}, ValueError, "mode 'compile' .*did you mean 'compiled'"),
     ],

@@ -60,7 +60,7 @@ class Knob:
         self.box.add_class(f"pb-knob-{option.name}")
 
     def _moved(self, change: dict[str, Any]) -> None:
-        # The browser rounds a new slider's value to its steps, and says so: no wish of anybody.
+        # The browser rounds to steps, and may say so: no wish of anybody.
         same = math.isclose(
             change["new"], getattr(self.trainer, self.option.name), rel_tol=1e-6, abs_tol=1e-9
         )
@@ -115,7 +115,10 @@ def make_slider(option: Option, value: float) -> ipywidgets.Widget:
     about = {
         "description_allow_html": False,
         "tooltip": f"{option.name}: {option.doc}",
-        "continuous_update": True,
+        # At the end of a drag, so that the record says what was wanted and not what was passed over. And a
+        # slider of the other kind sends its value when it is made: before JupyterLab has its subshell for
+        # widgets, that message waits for the end of a running cell, and every later move behind it.
+        "continuous_update": False,
         "layout": {"width": "auto", "flex": "1 1 auto"},
     }
     if option.log:

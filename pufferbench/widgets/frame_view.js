@@ -1,5 +1,7 @@
 // Shows the frames that Python sends, and says when one is drawn, so that Python never runs ahead.
 
+const HEARTBEAT = 2000; // ms
+
 function render({ model, el }) {
   const id = Math.random().toString(36).slice(2);
   const root = add(el, "figure", "pb pb-frame");
@@ -9,7 +11,7 @@ function render({ model, el }) {
   const image = add(place, "img");
   const note = add(root, "div", "pb-frame-note");
   let url = null;
-  let told = null; // what Python knows about our being visible
+  let told = false; // what we told Python about our being visible
   let shown = null;
 
   function frame() {
@@ -22,7 +24,7 @@ function render({ model, el }) {
       if (url) URL.revokeObjectURL(url);
       url = next;
       root.dataset.frames = Number(root.dataset.frames || 0) + 1;
-      model.send({ kind: "drawn", view: id, visible: Boolean(told) });
+      model.send({ kind: "drawn", view: id, visible: told });
     };
     image.src = next;
   }
@@ -38,24 +40,29 @@ function render({ model, el }) {
   words();
   frame();
 
-  // Out of sight (scrolled away, another tab), Python need not play at all.
+  // Out of sight (scrolled away, another tab), Python need not play at all. Said again and again: a message
+  // from before JupyterLab had its subshell for widgets waits until the running cell ends.
   let inView = false;
-  const tell = (visible) => {
-    if (visible !== told) model.send({ kind: "visible", view: id, visible: (told = visible) });
+  const check = () => {
+    const visible = inView && !document.hidden;
+    if (visible || told) model.send({ kind: "visible", view: id, visible });
+    told = visible;
   };
-  const check = () => tell(inView && !document.hidden);
   const observer = new IntersectionObserver((entries) => {
     inView = entries[entries.length - 1].isIntersecting;
     check();
   });
   observer.observe(place);
+  const beat = setInterval(check, HEARTBEAT);
   document.addEventListener("visibilitychange", check);
   return () => {
     observer.disconnect();
     document.removeEventListener("visibilitychange", check);
     model.off("change:frame", frame);
     for (const name of ["label", "alt", "note", "width", "height"]) model.off(`change:${name}`, words);
-    tell(false);
+    clearInterval(beat);
+    inView = false;
+    check();
     if (url) URL.revokeObjectURL(url);
   };
 }

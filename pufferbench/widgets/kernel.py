@@ -1,19 +1,22 @@
 """The kernel's interrupt button and the end of a cell, for work that runs in a thread.
 
-An interrupt (SIGINT) raises KeyboardInterrupt in the main thread only, and while no cell runs ipykernel
-ignores it altogether. So, only while something trains:
+An interrupt (SIGINT) raises KeyboardInterrupt in the main thread only, wherever it is, and while the
+kernel is idle ipykernel ignores it altogether. So, only while something trains:
 
-- a cell runs: IPython's ``post_run_cell`` event says whether a KeyboardInterrupt ended it;
-- no cell runs: a SIGINT handler of ours, put in place by the kernel's own event loop, because widget
-  callbacks come in other threads and Python sets signal handlers in the main thread only.
+- between messages: a SIGINT handler of ours, put in place by the kernel's own event loop, because widget
+  callbacks may come in other threads and Python sets signal handlers in the main thread only;
+- during a message (a cell, or one of the widgets' own): ipykernel sets its handler for each of them in
+  ``pre_handler_hook``; ours goes over it, and then does the same;
+- ``await`` in a cell has yet another handler: there IPython's ``post_run_cell`` event says how it ended.
 
-Both are taken away when training ends.  Outside of a kernel nothing is needed: the program ends by
+All are taken away when training ends.  Outside of a kernel nothing is needed: the program ends by
 KeyboardInterrupt and its daemon threads with it.
 """
 
 from __future__ import annotations
 
 import signal
+from asyncio import CancelledError
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
@@ -29,21 +32,32 @@ def watch_kernel(on_interrupt: Callable[[], None], on_cell_end: Callable[[], Non
         return lambda: None
 
     def after_cell(result: Any = None) -> None:
-        if isinstance(getattr(result, "error_in_exec", None), KeyboardInterrupt):
+        if isinstance(getattr(result, "error_in_exec", None), (KeyboardInterrupt, CancelledError)):
             on_interrupt()
         on_cell_end()
 
     shell.events.register("post_run_cell", after_cell)
-    loop = getattr(getattr(shell, "kernel", None), "io_loop", None)
-    handler = _IdleInterrupt(loop, on_interrupt) if loop is not None else None
+    kernel = getattr(shell, "kernel", None)
+    handlers = _Handlers(kernel, on_interrupt) if hasattr(kernel, "pre_handler_hook") else None
 
     def release() -> None:
         if after_cell in shell.events.callbacks["post_run_cell"]:
             shell.events.unregister("post_run_cell", after_cell)
-        if handler is not None:
-            handler.remove()
+        if handlers is not None:
+            handlers.remove()
 
     return release
+
+
+def answer_during_cells(widget: Any) -> None:
+    """Let ``widget`` hear the browser while a cell runs, in the thread that JupyterLab has for widgets.
+
+    From 7.4 on, ipykernel sends the browser's messages to the shell in which Python used the widget last,
+    which is the main one, busy with the cell (ipykernel/comm/comm.py). Without that rule they go where
+    JupyterLab addresses them: to its subshell.
+    """
+    if hasattr(widget.comm, "_reply_subshell_for"):
+        widget.comm._reply_subshell_for = None
 
 
 def _shell() -> Any:
@@ -52,19 +66,23 @@ def _shell() -> Any:
     return get_ipython()
 
 
-class _IdleInterrupt:
-    """A SIGINT handler for the time between cells, where ipykernel's own is SIG_IGN."""
+class _Handlers:
+    """Our SIGINT handlers in an ipykernel, whose own are SIG_IGN and, during a message, Python's default."""
 
-    RETRY = 0.1  # s: while a cell runs, the handler is ipykernel's, and it must find and leave it so
+    RETRY = (
+        0.1  # s: during a message the handlers are ipykernel's business, and it must find and leave them so
+    )
 
-    def __init__(self, loop: Any, on_interrupt: Callable[[], None]) -> None:
-        self._loop = loop
+    def __init__(self, kernel: Any, on_interrupt: Callable[[], None]) -> None:
+        self._kernel = kernel
+        self._loop = kernel.io_loop
         self._on_interrupt = on_interrupt
         self._installed = False
         self._wanted = True
-        loop.add_callback(self._install)
+        self._loop.add_callback(self._install)
 
     def remove(self) -> None:
+        """From any thread."""
         self._wanted = False
         self._loop.add_callback(self._uninstall)
 
@@ -72,7 +90,8 @@ class _IdleInterrupt:
         if not self._wanted:
             return
         if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-            signal.signal(signal.SIGINT, self._handle)
+            signal.signal(signal.SIGINT, self._idle)
+            self._kernel.pre_handler_hook = self._before_message
             self._installed = True
         else:
             self._loop.call_later(self.RETRY, self._install)
@@ -80,12 +99,25 @@ class _IdleInterrupt:
     def _uninstall(self) -> None:
         if not self._installed:
             return
-        if signal.getsignal(signal.SIGINT) == self._handle:
+        if signal.getsignal(signal.SIGINT) == self._idle:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
+            del self._kernel.pre_handler_hook  # the class's own is there again
             self._installed = False
         else:
             self._loop.call_later(self.RETRY, self._uninstall)
 
-    def _handle(self, number: int, frame: FrameType | None) -> None:
-        # Not here and now: a signal handler may run in the middle of anything.
-        self._loop.add_callback(self._on_interrupt)
+    def _before_message(self) -> None:
+        type(self._kernel).pre_handler_hook(self._kernel)
+        signal.signal(signal.SIGINT, self._busy)
+
+    def _soon(self) -> None:
+        # Not here and now: a signal handler may run in the middle of anything. And add_callback would not
+        # wake up the loop, since we are in its own thread.
+        self._loop.asyncio_loop.call_soon_threadsafe(self._on_interrupt)
+
+    def _idle(self, number: int, frame: FrameType | None) -> None:
+        self._soon()
+
+    def _busy(self, number: int, frame: FrameType | None) -> None:
+        self._soon()
+        signal.default_int_handler(number, frame)

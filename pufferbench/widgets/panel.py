@@ -12,6 +12,7 @@ from IPython.display import HTML, display
 from pufferbench.widgets.controls import DeviceChoice, make_knobs
 from pufferbench.widgets.curves import Chart, Curves, Line, curve_keys
 from pufferbench.widgets.frame_view import FrameView
+from pufferbench.widgets.kernel import answer_during_cells
 from pufferbench.widgets.session import Session
 from pufferbench.widgets.snapshot import as_html, describe_run, picture
 from pufferbench.widgets.status import TIMES, Status, TimeSplit
@@ -110,6 +111,7 @@ class TrainerPanel(ipywidgets.VBox):
         self.session = Session.of(trainer, COLUMNS)
         self.title = getattr(trainer.env.spec, "id", None) or type(trainer.env).__name__
         self._lock = threading.RLock()
+        self._picture_lock = threading.Lock()
         self._drawn_fast = self._drawn_slow = 0.0  # when
         self._cost = 0.0
         self._displays: list[Any] = []
@@ -146,6 +148,8 @@ class TrainerPanel(ipywidgets.VBox):
         )
         self.status.cover = self._cover = f"pb-saved-{self.model_id}"
         self.add_class("pb").add_class("pb-panel")
+        for widget in _family(self):
+            answer_during_cells(widget)
         self.session.claim(self._leave)
         self._forget = self.session.listen(self._heard)
         self._redraw()
@@ -203,7 +207,7 @@ class TrainerPanel(ipywidgets.VBox):
         self._displays.append(display(HTML(self.snapshot_html()), display_id=True))
 
     def _keep_picture(self) -> None:
-        if self._displays:
+        with self._picture_lock:
             picture_now = HTML(self.snapshot_html())
             for handle in self._displays:
                 handle.update(picture_now)
@@ -232,8 +236,9 @@ class TrainerPanel(ipywidgets.VBox):
             return
         if record is None:
             self._redraw()
-            if self.session.state in ("paused", "idle", "finished", "error"):
-                self._keep_picture()
+            if self._displays and self.session.state in ("paused", "idle", "finished", "error"):
+                # Not in this thread: a picture takes most of a second, and a press of Start must not wait for it.
+                threading.Thread(target=self._keep_picture, name="pufferbench-picture", daemon=True).start()
             return
         for knob in self.knobs:
             knob.follow(record)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import psutil
 from playwright.sync_api import Browser, Page, Playwright, Route
 
 CHROMIUM_FLAGS = [
@@ -112,12 +113,16 @@ class JupyterLab:
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             return False
 
+    def kernel_pids(self) -> set[int]:
+        """Process ids of the kernels, and of whatever else the server or a kernel has started."""
+        return {child.pid for child in psutil.Process(self.process.pid).children(recursive=True)}
+
+    def shut_down_kernels(self) -> None:
+        for kernel in self.kernels():
+            self.api(f"kernels/{kernel['id']}", "DELETE")
+
     def close(self) -> None:
-        try:
-            for kernel in self.api("kernels"):
-                self.api(f"kernels/{kernel['id']}", "DELETE")
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
-            pass  # the server is gone already, and its kernels with it
+        self.shut_down_kernels()
         self.process.terminate()
         try:
             self.process.wait(10)
@@ -144,6 +149,7 @@ class Notebook:
         dark: bool = False,
     ) -> None:
         self.lab = lab
+        self.name = name
         self.foreign: list[str] = []
         self.context = browser.new_context(viewport={"width": width, "height": height})
         # A pattern, not a function, so that the browser's own side lets local requests through.
@@ -181,12 +187,12 @@ class Notebook:
         )
         self.page.wait_for_selector('.jp-NotebookPanel-toolbar [data-status="idle"]', timeout=30_000)
 
-    def run_all(self, done: str, timeout: float = 120) -> None:
-        """Run every cell until an element ``done`` is there; again if the kernel did not take them."""
+    def run(self, done: str, command: str = "notebook:run-all-cells", timeout: float = 120) -> None:
+        """Run cells until an element ``done`` is there; again if the kernel did not take them."""
         self.wait_for_kernel()
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
-            self.command("notebook:run-all-cells")
+            self.command(command)
             began = time.monotonic()
             while time.monotonic() < deadline:
                 if self.page.locator(done).count():
@@ -204,9 +210,32 @@ class Notebook:
         """Sleep in which Playwright goes on working (time.sleep would stop its events)."""
         self.page.wait_for_timeout(1000 * seconds)
 
-    def save(self) -> None:
-        self.command("docmanager:save")
-        self.page.wait_for_timeout(500)
+    def save(self) -> dict[str, Any]:
+        """Save, as a person does; returns the notebook that was written."""
+        self.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")  # waits until it is
+        return json.loads((self.lab.notebooks / self.name).read_text(encoding="utf-8"))
+
+    @property
+    def kernel_id(self) -> str:
+        return next(s["kernel"]["id"] for s in self.lab.api("sessions") if s["path"] == self.name)
+
+    def panel(self, state: str, timeout: float = 30) -> None:
+        """Wait until the training panel says ``state``."""
+        status = self.page.locator(".pb-status")
+        wait_until(
+            lambda: status.get_attribute("data-state") == state,
+            timeout,
+            f"the panel says {state}",
+            more=lambda: f"{status.inner_text()}\n{self.lab.log()}",
+            pause=self.pause,
+        )
+
+    def press(self, button: str) -> None:
+        self.page.locator(".pb-panel button", has_text=button).click()
+
+    def points(self, chart: str = "Episode return") -> int:
+        """How many points a chart shows."""
+        return int(self.page.locator(f'.pb-chart[data-chart="{chart}"]').get_attribute("data-points") or 0)
 
     def close(self) -> None:
         self.context.close()

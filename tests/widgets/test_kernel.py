@@ -12,6 +12,8 @@ class Loop:
 
     def __init__(self):
         self.waiting = []
+        self.asyncio_loop = self  # tornado's loop is a wrapper of asyncio's
+        self.call_soon_threadsafe = self.add_callback
 
     def add_callback(self, callback):
         self.waiting.append(callback)
@@ -23,6 +25,19 @@ class Loop:
         waiting, self.waiting = self.waiting, []
         for callback in waiting:
             callback()
+
+
+class Kernel:
+    """What ipykernel does around each message."""
+
+    def __init__(self):
+        self.io_loop = Loop()
+
+    def pre_handler_hook(self):
+        self.saved = signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def post_handler_hook(self):
+        signal.signal(signal.SIGINT, self.saved)
 
 
 class Events:
@@ -42,7 +57,7 @@ class Events:
 
 @pytest.fixture
 def shell(monkeypatch):
-    shell = SimpleNamespace(events=Events(), kernel=SimpleNamespace(io_loop=Loop()))
+    shell = SimpleNamespace(events=Events(), kernel=Kernel())
     monkeypatch.setattr(kernel, "_shell", lambda: shell)
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as in an ipykernel between cells
     yield shell
@@ -83,22 +98,36 @@ def test_an_interrupt_between_cells_is_heard_and_the_handler_goes_away(shell, re
     assert not loop.waiting
 
 
-def test_while_a_cell_runs_the_kernels_own_handler_is_left_alone(shell, release):
+def test_an_interrupt_during_a_message_is_heard_and_stops_the_message_too(shell, release, calls):
     loop = shell.kernel.io_loop
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # what ipykernel sets before a cell
+    loop.turn()
+    shell.kernel.pre_handler_hook()
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    shell.kernel.post_handler_hook()
+    loop.turn()
+    assert calls == ["interrupt"]
+    signal.raise_signal(signal.SIGINT)  # between messages again
+    loop.turn()
+    assert calls == ["interrupt", "interrupt"]
+
+
+def test_during_a_message_the_kernels_own_handlers_are_left_alone(shell, release):
+    loop, ipykernel = shell.kernel.io_loop, shell.kernel
+    ipykernel.pre_handler_hook()  # the cell that starts the training
     loop.turn()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    ipykernel.post_handler_hook()
     loop.turn()
-    ours = signal.getsignal(signal.SIGINT)
-    assert callable(ours)
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # the next cell
+    assert callable(signal.getsignal(signal.SIGINT))
+    ipykernel.pre_handler_hook()  # the cell in which it ends
     release()
     loop.turn()
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    signal.signal(signal.SIGINT, ours)  # ipykernel restores what it found
+    ipykernel.post_handler_hook()
     loop.turn()
     assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    assert "pre_handler_hook" not in vars(ipykernel)
+    assert not loop.waiting
 
 
 def test_training_that_ends_before_the_handler_is_set_leaves_none(shell, release):

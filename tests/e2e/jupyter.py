@@ -233,6 +233,21 @@ class Notebook:
     def press(self, button: str) -> None:
         self.page.locator(".pb-panel button", has_text=button).click()
 
+    def start_training(self) -> None:
+        """Press Start; again if nothing happens.
+
+        A click in the first moments of a page can be lost: JupyterLab makes its subshell for widgets then,
+        and a message to one that the kernel does not know yet is answered with an error and dropped.
+        """
+        status = self.page.locator(".pb-status")
+        for _ in range(3):
+            self.press("Start")
+            for _ in range(50):
+                if status.get_attribute("data-state") == "training":
+                    return
+                self.pause(0.1)
+        raise AssertionError(f"Start does nothing: {status.inner_text()}\n{self.lab.log()}")
+
     def points(self, chart: str = "Episode return") -> int:
         """How many points a chart shows."""
         return int(self.page.locator(f'.pb-chart[data-chart="{chart}"]').get_attribute("data-points") or 0)

@@ -17,7 +17,6 @@ panel = pufferbench.widgets.TrainerPanel(trainer)
 panel\
 """
 LOOP = "for record in trainer.steps():\n    last = record"
-RUN_NEXT = "notebook:run-cell-and-select-next"
 
 
 @pytest.fixture
@@ -27,7 +26,7 @@ def notebook(lab: Any, open_notebook: Any) -> Any:
 
     write_notebook(lab.notebooks / "panel.ipynb", PANEL, LOOP)
     notebook = open_notebook("panel.ipynb")
-    notebook.run(".pb-panel .pb-chart", RUN_NEXT)
+    notebook.run(".pb-panel .pb-chart", "notebook:run-cell")
     return notebook
 
 
@@ -45,8 +44,7 @@ def test_train_watch_steer_pause_interrupt_restart_reopen(
     assert notebook.points() == 0
 
     # train: the curve grows, the agent plays, the kernel stays usable
-    notebook.press("Start")
-    notebook.panel("training")
+    notebook.start_training()
     wait(notebook, lambda: notebook.points() >= 3, "three points on the return curve")
     frames = page.locator(".pb-frame")
     wait(notebook, lambda: int(frames.get_attribute("data-frames") or 0) >= 3, "three frames of the agent")
@@ -96,7 +94,8 @@ def test_train_watch_steer_pause_interrupt_restart_reopen(
 
     # a loop in a cell: the panel follows, and sliders act while the cell runs
     before = notebook.points()
-    notebook.command(RUN_NEXT)
+    notebook.command("notebook:move-cursor-down")
+    notebook.command("notebook:run-cell")
     notebook.panel("training")
     page.locator(".pb-panel").scroll_into_view_if_needed()
     wait(notebook, lambda: notebook.points() > before, "the curve grows")

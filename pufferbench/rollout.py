@@ -9,6 +9,7 @@ from torch import Tensor
 
 from pufferbench import policies
 from pufferbench.env import PufferEnv
+from pufferbench.system import keep_freed_memory
 
 
 class Rollout:
@@ -26,6 +27,7 @@ class Rollout:
     """
 
     def __init__(self, env: PufferEnv, horizon: int, device: torch.device) -> None:
+        keep_freed_memory()  # what learning frees it takes again at once, minibatch after minibatch
         rows, sizes = env.num_agents, policies.output_sizes(env.action_space)
         shape: tuple[int, ...] = () if isinstance(env.action_space, spaces.Discrete) else (len(sizes),)
         self._box = env.action_space if isinstance(env.action_space, spaces.Box) else None

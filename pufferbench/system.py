@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import platform
+from functools import cache
 from pathlib import Path
 
 
@@ -33,3 +35,24 @@ def _quota(cgroup: Path) -> float | None:
         return None if limit_us <= 0 else limit_us / period_us
     except (OSError, ValueError):
         return None
+
+
+# glibc's malloc.h
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+
+
+@cache
+def keep_freed_memory() -> bool:
+    """Ask the C library to keep freed memory for reuse; returns whether it agreed.
+
+    glibc hands every freed block of some MB back to the system, and takes it page by page again a moment
+    later. A training frees and takes such blocks all the time: that was a tenth to a quarter of its time
+    (page faults). Up to 1 GB of freed memory now stays with the process. Other C libraries do not do this.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return False
+    import ctypes
+
+    mallopt = ctypes.CDLL(None).mallopt
+    # 32 MB: more is refused by older versions
+    return bool(mallopt(_M_TRIM_THRESHOLD, 2**30)) and bool(mallopt(_M_MMAP_THRESHOLD, 2**25))

@@ -1,10 +1,14 @@
 """cores(): affinity and container quota decide, never the node's size."""
 
 import os
+import platform
+import subprocess
+import sys
 
 import pytest
 
 import pufferbench
+from pufferbench.system import keep_freed_memory
 
 
 @pytest.fixture
@@ -41,3 +45,31 @@ def test_without_cgroup_and_without_affinity(tmp_path, monkeypatch):
     assert pufferbench.cores(tmp_path) == 6
     monkeypatch.setattr(os, "cpu_count", lambda: None)
     assert pufferbench.cores(tmp_path) == 1
+
+
+FAULTS = """
+import resource, sys
+import numpy as np
+from pufferbench.system import keep_freed_memory
+if sys.argv[1] == "keep":
+    assert keep_freed_memory()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(20):
+    blocks = [np.ones(2**20) for _ in range(3)]  # 8 MB each, freed and taken again
+    del blocks
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="a habit of glibc, which is not here")
+def test_freed_memory_is_kept():
+    faults = {
+        how: int(subprocess.run([sys.executable, "-c", FAULTS, how], capture_output=True, check=True).stdout)
+        for how in ("keep", "not")
+    }
+    assert faults["keep"] < faults["not"] / 3, faults
+
+
+def test_other_c_libraries_are_left_alone(monkeypatch):
+    monkeypatch.setattr(platform, "libc_ver", lambda: ("", ""))
+    assert keep_freed_memory.__wrapped__() is False

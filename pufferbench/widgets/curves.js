@@ -340,7 +340,7 @@ function format(value, step) {
     const scale = unit === 1e4 ? 1e3 : unit;
     return value === 0 ? "0" : digits(value / scale, step && step / scale) + " " + name;
   }
-  if (size > 0 && size < 1e-3) return value === 0 ? "0" : value.toExponential(step ? 0 : 1).replace("e-", "e−");
+  if (size > 0 && size < 1e-3) return value === 0 ? "0" : value.toExponential(step ? 0 : 1).replaceAll("-", "−");
   return digits(value, step);
 }
 

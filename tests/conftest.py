@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
+
+# Lessons take their small budgets (pufferbench.budget) when they run among the tests.
+os.environ.setdefault("PUFFERBENCH_FAST", "1")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

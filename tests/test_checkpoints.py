@@ -46,7 +46,9 @@ def test_round_trip(tmp_path):
     trainer = trained(3, learning_rate=0.01, anneal_lr=True, total_timesteps=10_000)
     trainer.learning_rate = 0.02
     run(trainer, 1)
-    path = trainer.save_checkpoint(tmp_path / "checkpoint", metadata={"iteration": 7, "best": np.float32(12.5)})
+    path = trainer.save_checkpoint(
+        tmp_path / "checkpoint", metadata={"iteration": 7, "best": np.float32(12.5)}
+    )
     assert path == tmp_path / "checkpoint.safetensors"
 
     other = PuffeRL(Bandit(8), bptt_horizon=16, seed=5, anneal_lr=True, total_timesteps=10_000)
@@ -201,7 +203,9 @@ def test_incomplete_checkpoints_change_nothing(tmp_path, change, message):
 def test_other_envs_and_policies_are_refused(tmp_path):
     trainer = trained()
     path = trainer.save_checkpoint(tmp_path / "a")
-    with pytest.raises(CheckpointError, match=r"observation space Box\(shape \(4,\), float32\); this env's is"):
+    with pytest.raises(
+        CheckpointError, match=r"observation space Box\(shape \(4,\), float32\); this env's is"
+    ):
         PuffeRL(Aim(8)).load_checkpoint(path)
     with pytest.raises(CheckpointError, match="optimizer"):
         small = policies.MLP(trainer.env.observation_space, trainer.env.action_space, hidden_size=8)
@@ -233,7 +237,9 @@ def test_a_full_disk_leaves_the_previous_checkpoint(tmp_path, monkeypatch, faili
 
     with monkeypatch.context() as patch:
         patch.setattr(records.os, failing, full)
-        with pytest.raises(CheckpointError, match="No space left on device; the previous checkpoint .* unharmed"):
+        with pytest.raises(
+            CheckpointError, match="No space left on device; the previous checkpoint .* unharmed"
+        ):
             trainer.save_checkpoint(tmp_path / "a")
     assert path.read_bytes() == before
     assert os.listdir(tmp_path) == [path.name]

@@ -50,7 +50,14 @@ def test_describe_reads_docstrings_types_and_ranges():
 
     about = describe(Config)["speed"]
     assert about.doc == "How fast it goes."
-    assert (about.type, about.low, about.high, about.unit, about.live, about.log) == (float, 1, 3, "m/s", True, True)
+    assert (about.type, about.low, about.high, about.unit, about.live, about.log) == (
+        float,
+        1,
+        3,
+        "m/s",
+        True,
+        True,
+    )
     assert describe(Config)["gear"].doc == ""
     assert describe(Config)["size"].type is int
     assert describe(Config)["plain"].check(True) is True
@@ -90,7 +97,12 @@ def test_impossible_options_are_refused(options, message):
 
 
 def test_what_means_the_same_is_accepted():
-    values = {"total_timesteps": 1e6, "gamma": 1, "learning_rate": np.float32(0.5), "update_epochs": np.int64(3)}
+    values = {
+        "total_timesteps": 1e6,
+        "gamma": 1,
+        "learning_rate": np.float32(0.5),
+        "update_epochs": np.int64(3),
+    }
     checked = check_options(values)
     assert checked == {"total_timesteps": 1_000_000, "gamma": 1.0, "learning_rate": 0.5, "update_epochs": 3}
     assert {type(value) for value in checked.values()} == {int, float}

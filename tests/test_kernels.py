@@ -90,7 +90,14 @@ def one_row(rewards, values, masks=None, terminal=(), truncated=(), final=0.0):
     for t in truncated:
         truncations[t], finals[t] = True, final
     masks = torch.tensor(masks if masks else [True] * (steps + 1))[:, None]
-    return torch.tensor(rewards)[:, None], torch.tensor(values)[:, None], terminals, truncations, finals, masks
+    return (
+        torch.tensor(rewards)[:, None],
+        torch.tensor(values)[:, None],
+        terminals,
+        truncations,
+        finals,
+        masks,
+    )
 
 
 @pytest.mark.parametrize("kernel", KERNELS)

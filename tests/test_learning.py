@@ -53,6 +53,8 @@ def test_a_few_games_are_enough():
 
 
 def test_the_same_seed_gives_the_same_training():
-    first, second = (list(PuffeRL("ocean-cartpole", seed=7, total_timesteps=200_000).steps()) for _ in range(2))
+    first, second = (
+        list(PuffeRL("ocean-cartpole", seed=7, total_timesteps=200_000).steps()) for _ in range(2)
+    )
     for name in ("episode_return", "policy_loss", "value_loss", "entropy", "grad_norm"):
         assert [record[name] for record in first] == [record[name] for record in second]

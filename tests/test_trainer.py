@@ -36,7 +36,11 @@ def same(left, right):
 
 def numbers(record):
     """A record without its times."""
-    return {name: v for name, v in record.items() if not name.startswith("time_") and name not in ("elapsed", "eta", "sps")}
+    return {
+        name: v
+        for name, v in record.items()
+        if not name.startswith("time_") and name not in ("elapsed", "eta", "sps")
+    }
 
 
 # -- learning -----------------------------------------------------------------------------------
@@ -302,7 +306,9 @@ def test_requests_from_many_threads_are_all_applied_and_recorded():
     records.append(run(trainer, 1))
     changes = [record["changes"]["learning_rate"] for record in records if "changes" in record]
     assert changes[-1]["new"] == rates[-1] == trainer.learning_rate
-    assert [change["new"] for change in changes[:-1]] == [change["old"] for change in changes[1:]]  # none is lost
+    assert [change["new"] for change in changes[:-1]] == [
+        change["old"] for change in changes[1:]
+    ]  # none is lost
 
 
 def test_a_device_request_rebuilds_and_trains_on():
@@ -469,7 +475,9 @@ def test_defaults_then_preset_then_the_users_own():
     trainer = PuffeRL("ocean-squared", gamma=0.5)
     preset = trainer.env.spec.preset()
     assert trainer.config.gamma == 0.5
-    assert trainer.config.total_timesteps == preset["train"]["total_timesteps"] != TrainConfig().total_timesteps
+    assert (
+        trainer.config.total_timesteps == preset["train"]["total_timesteps"] != TrainConfig().total_timesteps
+    )
     assert trainer.config.clip_coef == preset["train"].get("clip_coef", TrainConfig().clip_coef)
     assert trainer.env.num_envs == preset["env"]["num_envs"]
     assert trainer.policy.arguments == preset["policy"]

@@ -44,11 +44,17 @@ def policy_actions(env: PufferEnv, policy: Any, greedy: bool = False, seed: int 
     return act
 
 
-def play_episodes(env: PufferEnv, act: Act, episodes: int, seed: int = 0) -> np.ndarray:
+def play_episodes(
+    env: PufferEnv,
+    act: Act,
+    episodes: int,
+    seed: int = 0,
+    progress: Callable[[int], object] = lambda played: None,
+) -> np.ndarray:
     """Statistics of ``episodes`` whole episodes, a structured array with a field per statistic.
 
     Each row (agent) is told beforehand how many of them it plays, and only those count: taking whatever
-    ends first would favour short episodes.
+    ends first would favour short episodes. ``progress(n)`` is called when ``n`` of them are over.
     """
     each, rest = divmod(episodes, env.num_agents)
     quota = each + (np.arange(env.num_agents) < rest)
@@ -67,6 +73,7 @@ def play_episodes(env: PufferEnv, act: Act, episodes: int, seed: int = 0) -> np.
             found.append(statistics[played[ended] < quota[ended]])
             played[ended] += 1
             counted[ended] = 0
+            progress(int(np.minimum(played, quota).sum()))
     return np.concatenate(found)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,7 +14,7 @@ from rich.table import Table
 from pufferbench import play
 from pufferbench.cli import UsageError
 from pufferbench.cli.options import changed, section, signature_options
-from pufferbench.cli.terminal import console
+from pufferbench.cli.terminal import console, progress_bar
 from pufferbench.cli.train import make_env
 from pufferbench.errors import did_you_mean
 from pufferbench.records import RunFolder, load_checkpoint
@@ -65,21 +66,30 @@ def main(arguments: list[str]) -> int:
     screen = console()
     with make_env(entry, {**kwargs, "num_envs": min(options.episodes, GAMES_AT_ONCE)}) as env:
         act = actions_for(env, checkpoint, options)
-        with screen.status(f"playing {options.episodes} episodes of {entry.id}"):
-            episodes = play.play_episodes(env, act, options.episodes, options.seed)
-        who = str(checkpoint) if checkpoint else "random actions"
-        screen.print(table(f"{entry.id}, {len(episodes)} episodes, {who}", episodes))
+        with progress_bar(screen, f"playing {entry.id}", options.episodes, "episodes") as progress:
+            episodes = play.play_episodes(env, act, options.episodes, options.seed, progress)
+        screen.print(str(checkpoint or "random actions"), highlight=False, soft_wrap=True)
+        screen.print(table(f"{entry.id}, {len(episodes)} episodes", episodes))
     if options.video:
         with make_env(entry, {**kwargs, "num_envs": 1}) as env:
             fps = float(getattr(env, "fps", 30))
             act = actions_for(env, checkpoint, options)
-            pictures = play.frames(env, act, options.seed, limit=int(SECONDS * fps))
+            limit = int(SECONDS * fps)
+            pictures = play.frames(env, act, options.seed, limit)
             try:
-                count = play.write_video(options.video, pictures, fps)
+                with progress_bar(screen, f"filming {options.video}", limit, "frames") as progress:
+                    count = play.write_video(options.video, counted(pictures, progress), fps)
             except (NotImplementedError, TypeError) as error:  # what render() says when there is no drawing
                 raise UsageError(str(error)) from error
         screen.print(f"Wrote {options.video}: {count} frames, {count / fps:.1f} s", highlight=False)
     return 0
+
+
+def counted(pictures: Iterator[np.ndarray], progress: Callable[[int], None]) -> Iterator[np.ndarray]:
+    """The same pictures; tells ``progress`` how many have gone by."""
+    for number, picture in enumerate(pictures, start=1):
+        progress(number)
+        yield picture
 
 
 def environment(arguments: list[str]) -> EnvSpec:

@@ -19,6 +19,7 @@ from pufferbench.widgets.frame_view import FrameView
 
 MAX_FPS = 30
 CPU_SHARE = 0.04  # of one core, at most: watching must not slow the training down
+LONGEST_PAUSE = 0.5  # s between frames, whatever they cost: slower does not look alive
 
 
 class LiveAgent:
@@ -89,6 +90,7 @@ class LiveAgent:
         fps = min(MAX_FPS, float(getattr(env, "fps", None) or MAX_FPS))
         episode_return, last_return = 0.0, None
         due = time.monotonic()
+        env.render()  # may compile, for seconds, the very first time: that is no measure of a frame's cost
         cost = 0.0  # CPU seconds per frame, smoothed
         while True:
             if not self._wait_for_eyes():
@@ -103,7 +105,8 @@ class LiveAgent:
                 self._show(env, episode_return, last_return)
             spent = time.thread_time() - began
             cost = spent if not cost else 0.9 * cost + 0.1 * spent
-            due = max(due + max(1 / fps, cost / CPU_SHARE), time.monotonic() - 0.1)
+            pause = min(max(1 / fps, cost / CPU_SHARE), LONGEST_PAUSE)
+            due = max(due + pause, time.monotonic() - 0.1)
             time.sleep(max(0.0, due - time.monotonic()))
 
     def _wait_for_eyes(self) -> bool:

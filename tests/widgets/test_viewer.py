@@ -1,3 +1,5 @@
+import time
+
 import numpy as np
 import pytest
 import torch
@@ -71,6 +73,27 @@ def test_continuous_actions_stay_in_the_box(make_trainer, view):
         actions = agent._act(agent.trainer.policy, env, observations, torch.Generator())
         assert env.action_space.contains(np.asarray(actions[0], env.action_space.dtype))
         observations = env.step(actions)[0]
+
+
+def test_a_slow_first_picture_does_not_stop_the_others(agent, view, monkeypatch):
+    """The first one may compile for seconds; then the rest must not wait 1 / CPU_SHARE times as long."""
+    env = agent.trainer.env.respawn(1)
+    render, shown = env.render, []
+
+    def slow_at_first():
+        if not shown:
+            end = time.thread_time() + 0.5
+            while time.thread_time() < end:
+                pass
+        shown.append(1)
+        drawn(view)
+        return render()
+
+    monkeypatch.setattr(env, "render", slow_at_first)
+    monkeypatch.setattr(agent.trainer.env, "respawn", lambda num_envs: env)
+    agent.enabled = True
+    look(view)
+    wait_for(lambda: len(shown) >= 4, "four pictures")
 
 
 def test_a_game_that_cannot_be_drawn_says_so(agent, view, monkeypatch):

@@ -147,8 +147,16 @@ def test_lab_serves_the_lesson_at_the_printed_address(
                 assert server.poll() is None, server.communicate()
                 assert time.monotonic() < deadline, "JupyterLab does not answer"
                 time.sleep(0.2)
+        news = address.replace(
+            "/lab/tree/00_quickstart.ipynb", "/lab/api/settings/@jupyterlab/apputils-extension:notification"
+        )
+        with urllib.request.urlopen(news, timeout=10) as answer:
+            settings = json.load(answer)
     finally:
         server.terminate()
         server.communicate(timeout=30)
     assert found["name"] == "00_quickstart.ipynb"
+    defaults = settings["schema"]["properties"]
+    assert defaults["fetchNews"]["default"] == "false"  # nobody is asked about news
+    assert defaults["checkForUpdates"]["default"] is False
     assert (tmp_path / "lab" / "pictures" / "panel.png").exists()

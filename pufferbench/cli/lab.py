@@ -47,6 +47,10 @@ def main(arguments: list[str]) -> int:
     address = f"http://127.0.0.1:{port}/lab/tree/{lesson}?token={token}"
     print(f"JupyterLab: {address}\nStop it with Ctrl-C, twice.", flush=True)
 
+    # Our defaults for JupyterLab's own settings (a learner's go over them): the first thing that a learner
+    # sees must not be a question about news.
+    paths = [str(Path(__file__).with_name("jupyter")), os.environ.get("JUPYTER_CONFIG_PATH", "")]
+    os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, paths))
     os.environ["JUPYTER_TOKEN"] = token  # not an argument: those can be read by every user of the machine
     from jupyterlab.labapp import LabApp
 

@@ -15,6 +15,7 @@ import torch
 from envs import Aim, Bandit
 from safetensors.numpy import save as save_arrays
 from torch import nn
+from training import run, same, weights
 
 from pufferbench import PuffeRL, policies, records
 from pufferbench.records import CheckpointError, RunFolder
@@ -24,22 +25,6 @@ def trained(updates=2, env=None, **config):
     trainer = PuffeRL(env or Bandit(8), bptt_horizon=16, **config)
     run(trainer, updates)
     return trainer
-
-
-def run(trainer, updates):
-    for _ in range(updates):
-        trainer.evaluate()
-        trainer.train()
-        trainer.mean_and_log()
-    return trainer.last_record
-
-
-def weights(trainer):
-    return {name: tensor.clone() for name, tensor in trainer.policy.state_dict().items()}
-
-
-def same(left, right):
-    return left.keys() == right.keys() and all(torch.equal(left[name], right[name]) for name in left)
 
 
 def test_round_trip(tmp_path):

@@ -12,26 +12,11 @@ import pytest
 import torch
 from envs import Aim, Bandit, TestEnv, Truncated, TwoBandits, Waiting
 from torch import nn
+from training import run, same, weights
 
 from pufferbench import NoLogger, PuffeRL, TrainConfig
 from pufferbench.config import ConfigError
 from pufferbench.trainer import NonFiniteLoss, StopTraining
-
-
-def run(trainer, updates):
-    for _ in range(updates):
-        trainer.evaluate()
-        trainer.train()
-        trainer.mean_and_log()
-    return trainer.last_record
-
-
-def weights(trainer):
-    return {name: tensor.clone() for name, tensor in trainer.policy.state_dict().items()}
-
-
-def same(left, right):
-    return left.keys() == right.keys() and all(torch.equal(left[name], right[name]) for name in left)
 
 
 def numbers(record):

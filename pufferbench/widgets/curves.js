@@ -352,13 +352,6 @@ function digits(value, step) {
   return Number(words) === 0 ? "0" : words.replace("-", "−");
 }
 
-function add(parent, tag, name = "") {
-  const element = document.createElement(tag);
-  element.className = name;
-  parent.appendChild(element);
-  return element;
-}
-
 function draw(parent, tag, attributes = {}) {
   const element = document.createElementNS(SVG, tag);
   place(element, attributes);

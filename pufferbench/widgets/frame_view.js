@@ -67,11 +67,4 @@ function render({ model, el }) {
   };
 }
 
-function add(parent, tag, name = "") {
-  const element = document.createElement(tag);
-  element.className = name;
-  parent.appendChild(element);
-  return element;
-}
-
 export default { render };

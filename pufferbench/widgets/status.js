@@ -80,11 +80,4 @@ function duration(seconds) {
   return h ? `${h}:${two(m)}:${two(s % 60)} h` : m ? `${m}:${two(s % 60)} min` : `${s} s`;
 }
 
-function add(parent, tag, name = "") {
-  const element = document.createElement(tag);
-  element.className = name;
-  parent.appendChild(element);
-  return element;
-}
-
 export default { render };

@@ -31,7 +31,7 @@ class Status(anywidget.AnyWidget):
     """
 
     _esm = script("status.js")
-    _css = style("status.css") + script("panel.css")
+    _css = style("status.css", "panel.css")
 
     title = traitlets.Unicode("").tag(sync=True)
     subtitle = traitlets.Unicode("").tag(sync=True)

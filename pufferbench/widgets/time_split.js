@@ -33,11 +33,4 @@ function render({ model, el }) {
   return () => model.off("change:shares", update);
 }
 
-function add(parent, tag, name = "") {
-  const element = document.createElement(tag);
-  element.className = name;
-  parent.appendChild(element);
-  return element;
-}
-
 export default { render };

@@ -1,0 +1,168 @@
+"""Other people's environments behind the PufferEnv contract."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
+
+from pufferbench.env import Buffers, EpisodeInfos, Infos, PufferEnv, Space, StepResult, game_seed
+from pufferbench.errors import InvalidAction
+
+EPISODE = np.dtype([("episode_return", np.float32), ("episode_length", np.int32)], align=True)
+
+
+def as_puffer(env: Any) -> PufferEnv:
+    """``env`` itself when it is a PufferEnv; a Gymnasium env in its adapter."""
+    if isinstance(env, PufferEnv):
+        return env
+    if isinstance(env, gymnasium.Env):
+        return GymnasiumEnv(env)
+    raise TypeError(f"expected a PufferEnv or a gymnasium.Env, not {type(env).__name__}: {env!r}")
+
+
+class GymnasiumEnv(PufferEnv):
+    """One Gymnasium environment as one row.
+
+    An episode that ends is reset in the same step: ``terminals`` or ``truncations`` are True and
+    ``observations`` already shows the next one; what a truncated episode showed last is in
+    ``final_observations``. Ended episodes are reported as ``episode_return`` and ``episode_length``.
+
+    Args:
+        env: its observations are a Box, Discrete (an integer) or MultiDiscrete; its actions too.
+        buf: the arrays to write into, from a vectorizer; None makes our own.
+
+    Raises:
+        TypeError: its spaces are others.
+    """
+
+    def __init__(self, env: gymnasium.Env, buf: Buffers | None = None) -> None:
+        super().__init__(buf)
+        self.env = env
+        self.observation_space = _supported(env.observation_space, "observations", env)
+        self.action_space = _supported(env.action_space, "actions", env)
+        # Actions are numbered from 0 here.
+        self._first_action = 0
+        if isinstance(env.action_space, spaces.Discrete):
+            self._first_action = int(env.action_space.start)
+            self.action_space = spaces.Discrete(int(env.action_space.n))
+        elif isinstance(env.action_space, spaces.MultiDiscrete):
+            self.action_space = spaces.MultiDiscrete(env.action_space.nvec)
+        self._seeded = False
+        self._core, self._max_episode_steps = _peel(env)
+        self._step = self._core.step
+        self._number_of_actions = int(getattr(self.action_space, "n", 0))
+        self._length, self._return = 0, 0.0
+        self._unpack(self.buffers)
+
+    def use_buffers(self, buffers: Buffers) -> None:
+        super().use_buffers(buffers)
+        self._unpack(buffers)
+
+    def _unpack(self, b: Buffers) -> None:
+        """Fields of our own: looking them up is a good part of the adapter's time."""
+        self._observations, self._own_actions, self._rewards = b.observations, b.actions, b.rewards
+        self._terminals, self._truncations = b.terminals, b.truncations
+        self._result = (b.observations, b.rewards, b.terminals, b.truncations)
+
+    def reset(self, seed: int | None = None) -> tuple[np.ndarray, Infos]:
+        """A new episode. See :meth:`pufferbench.env.PufferEnv.reset`."""
+        if seed is None and not self._seeded:
+            seed = 0
+        if seed is None:
+            observation, _ = self._core.reset()
+        else:
+            observation, _ = self._core.reset(seed=game_seed(int(seed), self.first_env) % 2**31)
+            self._seeded = True
+        self._begin(observation)
+        b = self.buffers
+        b.rewards[0], b.terminals[0], b.truncations[0], b.masks[0] = 0, False, False, True
+        return b.observations, ()
+
+    def _begin(self, observation: Any) -> None:
+        """The first observation of an episode."""
+        array, row = np.asarray(observation), self._observations[0]
+        if array.shape != row.shape or not np.can_cast(array.dtype, row.dtype, "same_kind"):
+            raise ValueError(
+                f"{self._name}: reset() returned an observation of type {array.dtype} and shape {array.shape}, "
+                f"but its observation_space {self.observation_space} means {row.dtype} {row.shape}"
+            )
+        self._observations[0] = observation
+        self._length, self._return = 0, 0.0
+
+    def step(self, actions: Any) -> StepResult:
+        """One step. See :meth:`pufferbench.env.PufferEnv.step`."""
+        if actions is not self._own_actions:
+            self.load_actions(actions)
+        if not self._seeded:
+            raise RuntimeError(f"{self._name}: call reset() before the first step()")
+        if self._number_of_actions:
+            action = self._own_actions.item()
+            if not 0 <= action < self._number_of_actions:
+                self._refuse(action)
+            action += self._first_action
+        else:
+            action = self._action_row()
+        observation, reward, terminated, truncated, _ = self._step(action)
+        self._length = length = self._length + 1
+        self._return += reward
+        self._rewards[0] = reward
+        if terminated or truncated or length == self._max_episode_steps:
+            return (*self._result, self._end(observation, bool(terminated)))
+        self._observations[0] = observation
+        self._terminals[0] = self._truncations[0] = False
+        return (*self._result, ())
+
+    def _end(self, observation: Any, terminated: bool) -> Infos:
+        """The episode is over: its statistics, and the first observation of the next."""
+        self._terminals[0], self._truncations[0] = terminated, not terminated
+        if not terminated:
+            self.buffers.final_observations[0] = observation
+        record = np.array([(self._return, self._length)], EPISODE)
+        self._begin(self._core.reset()[0])
+        return EpisodeInfos(record)
+
+    def _action_row(self) -> np.ndarray:
+        """Actions of several numbers, as the env's own (it may keep them)."""
+        action = self._own_actions[0].astype(self.env.action_space.dtype)
+        if isinstance(self.env.action_space, spaces.MultiDiscrete):
+            if (action < 0).any() or (action >= self.env.action_space.nvec).any():
+                self._refuse(action)
+            action += self.env.action_space.start
+        return action
+
+    def _refuse(self, action: Any) -> None:
+        raise InvalidAction(f"{self._name}: the action {action} is not in {self.action_space}")
+
+    @property
+    def _name(self) -> str:
+        return self.env.spec.id if self.env.spec is not None else type(self.env.unwrapped).__name__
+
+    def render(self) -> np.ndarray:
+        return self._core.render()
+
+    def close(self) -> None:
+        self.env.close()
+
+
+def _supported(space: Space, what: str, env: gymnasium.Env) -> Space:
+    if isinstance(space, (spaces.Box, spaces.Discrete, spaces.MultiDiscrete)):
+        return space
+    raise TypeError(f"{env}: {what} are {space}; Box, Discrete and MultiDiscrete are understood so far")
+
+
+def _peel(env: gymnasium.Env) -> tuple[gymnasium.Env, int]:
+    """``env`` without the outer wrappers of gymnasium.make(), and its limit of steps (0: none).
+
+    They cost more than CartPole itself, and what they do is done here: the adapter never steps before a
+    reset (OrderEnforcing), counts steps (TimeLimit), and PassiveEnvChecker only looks.
+    """
+    limit = 0
+    while type(env) in (OrderEnforcing, PassiveEnvChecker, TimeLimit):
+        if type(env) is TimeLimit:
+            limit = min(limit or env._max_episode_steps, env._max_episode_steps)
+        env = env.env  # type: ignore[attr-defined]
+    return env, limit

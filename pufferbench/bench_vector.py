@@ -28,6 +28,7 @@ CARTPOLE_SHARE = 0.75  # of the control
 CARTPOLE_GAIN = 1.5  # over Serial
 BUSY_SHARE = 0.95  # of the control
 OVERHEAD = 0.05
+OVERHEAD_GAMES = (1024, 4096)
 PEER_SIZES = (1, 16, 64)
 PEER_GAIN = 20  # over gymnasium's AsyncVectorEnv
 
@@ -136,7 +137,7 @@ def stepper(env: PufferEnv) -> Callable[[], Any]:
 
 def cartpoles(num_envs: int, num_workers: int = 0) -> PufferEnv:
     """Gymnasium CartPoles: in this process, or in workers."""
-    from pufferbench import make
+    from pufferbench.vector.make import make
 
     if not num_workers:
         return make("gym-CartPole-v1", num_envs=num_envs, backend="serial")
@@ -209,7 +210,7 @@ class Overhead:
         return self.layered / self.bare - 1
 
 
-def overhead(games: int = 4096, members: int = 1, seconds: float = 0.15, rounds: int = 5) -> Overhead:
+def overhead(games: int, members: int = 1, seconds: float = 0.15, rounds: int = 5) -> Overhead:
     """What Serial adds to a native env (ocean-cartpole, the fastest there is) in this process.
 
     ``members`` natives share the games; without the layer, a loop steps them one after the other.

@@ -19,8 +19,10 @@ from pufferbench.env import PufferEnv
 from pufferbench.registry import spec
 from pufferbench.system import cores
 from pufferbench.vector.base import check_count
+from pufferbench.vector.make import make
 
 CLOSE = 0.95  # of the best rate counts as equal: measuring on a shared machine is no more exact than that
+PLENTY = 1e7  # steps/s; a small policy on two cores computes 1 or 2 million
 FINALISTS = 3
 FINAL_ROUNDS = 3
 NATIVE_SIZES = (64, 256, 1024, 4096)
@@ -132,8 +134,6 @@ def autotune(
 
 def make_by_name(name: str, env_kwargs: dict[str, Any]) -> Maker:
     """How candidates of a registered env are made."""
-    from pufferbench import make  # at the call: it makes vector envs, of which this is a part
-
     entry = spec(name)
 
     def maker(candidate: Candidate) -> PufferEnv:
@@ -172,7 +172,7 @@ def candidates(sizes: Iterable[int], native: bool, available: int) -> list[Candi
         for backend in backends
         for count in runners
         for size in sizes
-        if count <= size
+        if count <= size and (size % count == 0 or not native)  # natives are shared evenly
     ]
     return found
 
@@ -264,19 +264,28 @@ def explain(best: Candidate, measurements: Sequence[Measurement], available: int
             f"({other.candidate}) it takes {us(other.step_us)}, {verdict}: telling the others and waiting for "
             "them costs what they save. So no workers."
         )
+    elif failed := [m for m in measurements if m.candidate.num_workers and m.error]:
+        words.append(f"Sharing it between workers could not be measured: {failed[0].error}.")
     elif available == 1:
         words.append("With one core, workers would only take turns with this process: none were tried.")
-    sizes = [m for c, m in by_candidate.items() if replace(c, num_envs=best.num_envs) == best and c != best]
-    larger = [m for m in sizes if m.candidate.num_envs > best.num_envs]
-    smaller = [m for m in sizes if m.candidate.num_envs < best.num_envs]
-    if smaller:
-        next_smaller = max(smaller, key=lambda m: m.candidate.num_envs)
+    best_of_size: dict[int, float] = {}
+    for c, m in by_candidate.items():
+        best_of_size[c.num_envs] = max(m.rate, best_of_size.get(c.num_envs, 0.0))
+    if smaller := [size for size in best_of_size if size < best.num_envs]:
+        gain = chosen.rate / best_of_size[max(smaller)]
         words.append(
-            f"{best.num_envs} envs at once make {chosen.rate / next_smaller.rate:.1f} times the steps of "
-            f"{next_smaller.candidate.num_envs}: what a call costs is spread over more games."
+            f"{best.num_envs} envs at once make {gain:.1f} times the steps of {max(smaller)}: what a call costs is "
+            "spread over more games."
         )
-    if larger:
+    if any(size > best.num_envs for size in best_of_size):
         words.append("Larger batches are not faster, and learn less often from the same number of steps.")
+    plenty = [c for c, m in by_candidate.items() if m.rate >= PLENTY and c.complexity < best.complexity]
+    if plenty:
+        simple = min(plenty, key=lambda c: c.complexity)
+        words.append(
+            f"But for training, {simple} would do: {by_candidate[simple].rate / 1e6:.0f} M steps/s are more than a "
+            "policy on a CPU can use (1 or 2 M)."
+        )
     if fastest is not chosen:
         words.append(
             f"({fastest.candidate} measured {fastest.rate / chosen.rate - 1:.0%} faster, which is within the noise; "

@@ -99,6 +99,22 @@ def test_words_for_workers_that_do_not_pay():
     assert "So no workers." in text
 
 
+def test_words_for_more_steps_than_a_policy_can_use():
+    found = [
+        measured("threads", 4096, 2, 30e6),
+        measured("serial", 1024, 0, 25e6),
+        measured("serial", 64, 0, 1e6),
+    ]
+    text = explain(found[0].candidate, found, 2)
+    assert "4096 envs at once make 1.2 times the steps of 1024" in text
+    assert "for training, 1024 envs, this process would do: 25 M steps/s" in text
+
+
+def test_words_for_workers_that_cannot_be_measured():
+    found = [measured("serial", 64, 0, 1e6), measured("multiprocessing", 64, 2, 0.0, "OSError: no memory")]
+    assert "could not be measured: OSError: no memory." in explain(found[0].candidate, found, 2)
+
+
 def test_words_for_one_core_for_larger_batches_and_for_time_that_was_up():
     found = [
         measured("serial", 256, 0, 1000.0),

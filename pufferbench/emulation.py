@@ -24,6 +24,17 @@ def as_puffer(env: Any) -> PufferEnv:
     raise TypeError(f"expected a PufferEnv or a gymnasium.Env, not {type(env).__name__}: {env!r}")
 
 
+def make_gymnasium(env_id: str, **kwargs: Any) -> GymnasiumEnv:
+    """``gymnasium.make(env_id, **kwargs)`` as a PufferEnv; it can be rendered where the env can draw."""
+    from gymnasium.envs.registration import load_env_creator
+
+    entry_point = gymnasium.spec(env_id).entry_point
+    creator = load_env_creator(entry_point) if isinstance(entry_point, str) else entry_point
+    if "rgb_array" in getattr(creator, "metadata", {}).get("render_modes", ()):
+        kwargs.setdefault("render_mode", "rgb_array")
+    return GymnasiumEnv(gymnasium.make(env_id, disable_env_checker=True, **kwargs))
+
+
 class GymnasiumEnv(PufferEnv):
     """One Gymnasium environment as one row.
 
@@ -42,6 +53,7 @@ class GymnasiumEnv(PufferEnv):
     def __init__(self, env: gymnasium.Env, buf: Buffers | None = None) -> None:
         super().__init__(buf)
         self.env = env
+        self.fps = int(env.metadata.get("render_fps") or 30)
         self.observation_space = _supported(env.observation_space, "observations", env)
         self.action_space = _supported(env.action_space, "actions", env)
         # Actions are numbered from 0 here.
@@ -108,7 +120,7 @@ class GymnasiumEnv(PufferEnv):
             action = self._action_row()
         observation, reward, terminated, truncated, _ = self._step(action)
         self._length = length = self._length + 1
-        self._return += reward
+        self._return += float(reward)
         self._rewards[0] = reward
         if terminated or truncated or length == self._max_episode_steps:
             return (*self._result, self._end(observation, bool(terminated)))
@@ -142,7 +154,19 @@ class GymnasiumEnv(PufferEnv):
         return self.env.spec.id if self.env.spec is not None else type(self.env.unwrapped).__name__
 
     def render(self) -> np.ndarray:
-        return self._core.render()
+        picture = self._core.render()
+        if not isinstance(picture, np.ndarray):
+            raise TypeError(
+                f"{self._name}: render() gave {type(picture).__name__}, not a picture: "
+                'make the env with render_mode="rgb_array"'
+            )
+        return picture
+
+    def respawn(self, num_envs: int = 1) -> PufferEnv:
+        """One more env like this one. Several: ``pufferbench.make(name, num_envs=...)``."""
+        if self.spec is not None or self.env.spec is None or num_envs != 1:
+            return super().respawn(num_envs)
+        return GymnasiumEnv(gymnasium.make(self.env.spec, disable_env_checker=True))
 
     def close(self) -> None:
         self.env.close()

@@ -170,6 +170,7 @@ class PufferEnv:
         spec: the registry entry and keyword arguments that made this env, or None.
         first_env: index of this env's first game within the whole batch, so that a batch that is
             split over several envs plays the same games (see :func:`game_seed`).
+        choice: how ``pufferbench.make`` decided to step it and why, "" when there was nothing to decide.
     """
 
     observation_space: Space
@@ -179,6 +180,7 @@ class PufferEnv:
     first_env: int = 0
     num_action_masks: int = 0
     spec: Any = None
+    choice: str = ""
 
     def __init__(self, buf: Buffers | None = None) -> None:
         self._buffers = buf
@@ -316,7 +318,11 @@ class PufferEnv:
             raise TypeError(
                 f"cannot make another {type(self).__name__}: it did not come from pufferbench.make()"
             )
-        return self.spec.make(num_envs=num_envs)
+        if self.spec.holds_many:
+            return self.spec.make(num_envs=num_envs)
+        if num_envs != 1:
+            raise ValueError(f"{type(self).__name__} holds one game, not {num_envs}: use pufferbench.make()")
+        return self.spec.make()
 
     def close(self) -> None:
         """Give back what the env holds. Closing twice is fine."""

@@ -32,6 +32,7 @@ from pufferbench.meters import EpisodeMeter, Stopwatch
 from pufferbench.pytorch import Logits, draw_noise, sample, torch_threads
 from pufferbench.records import Record, RunFolder
 from pufferbench.rollout import Rollout
+from pufferbench.vector.make import make
 
 
 class StopTraining(Exception):
@@ -95,7 +96,7 @@ class PuffeRL:
         check_options(config)  # before anything is made
         self._owns_env = isinstance(env, str)
         if isinstance(env, str):
-            env = registry.make(env, **registry.spec(env).preset().get("env", {}))
+            env = make(env, **registry.spec(env).preset().get("env", {}))
         if not isinstance(env, PufferEnv):
             raise TypeError(f"env must be a PufferEnv (see pufferbench.make) or the name of one, not {env!r}")
         self.env = env

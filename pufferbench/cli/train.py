@@ -20,7 +20,8 @@ from pufferbench.cli.options import changed, section, signature_options, train_o
 from pufferbench.config import TrainConfig, describe
 from pufferbench.errors import PufferBenchError
 from pufferbench.records import RunFolder, load_checkpoint
-from pufferbench.registry import EnvSpec, make, spec
+from pufferbench.registry import EnvSpec, spec
+from pufferbench.vector.make import make
 
 SPACES = ("observation_space", "action_space")  # a policy gets them from the environment
 

@@ -34,6 +34,7 @@ class VectorEnv(PufferEnv):
         super().__init__()
         self._env_creator = env_creator  # for respawn
         self._next = "async_reset"  # the call that must come next; async_reset is always right
+        self._interrupted = False
 
     # -- the interface --------------------------------------------------------------------------
 
@@ -60,8 +61,13 @@ class VectorEnv(PufferEnv):
         return received[0], received[4]
 
     def step(self, actions: Any) -> StepResult:
+        if self._interrupted and self._next == "recv":
+            self.recv()  # what came of the step that Ctrl-C cut short
+        self._interrupted = True
         self.send(actions)
-        return self.recv()[:5]
+        received = self.recv()
+        self._interrupted = False
+        return received[:5]
 
     def respawn(self, num_envs: int = 1) -> PufferEnv:
         """Another env with the same games, ``num_envs`` of them, in this process: to watch and evaluate."""

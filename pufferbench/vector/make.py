@@ -108,22 +108,21 @@ def _in_workers(
     from pufferbench.vector.multiprocessing import Multiprocessing
 
     # One native env per worker, and groups of which some are enough for a batch, must be of equal size.
-    equal = entry.holds_many or batch_size is not None
-    workers = _number_of_workers(num_envs, num_workers, envs_per_worker, equal)
-    rows_per_game = 1
-    if equal:
-        with entry.make() as probe:
-            rows_per_game = probe.num_agents // probe.num_envs
-            if entry.holds_many:
-                probe.reset()  # compiles it, once, before all workers do
-    surplus_rows = 0 if batch_size is None else _surplus(batch_size, rows_per_game * num_envs, workers)
+    workers = _number_of_workers(
+        num_envs, num_workers, envs_per_worker, equal=entry.holds_many or batch_size is not None
+    )
+    surplus = 0
+    if batch_size is not None:
+        with entry.make() as one:
+            rows = one.num_agents // one.num_envs * num_envs
+        surplus = _surplus_workers(batch_size, rows, workers)
     calls = workers if entry.holds_many else num_envs
     return Multiprocessing(
         partial(entry.make, num_envs=num_envs // workers) if entry.holds_many else entry.make,
         num_envs=calls,
         num_workers=workers,
-        mode="async" if surplus_rows else "sync",
-        surplus_envs=calls * surplus_rows // (rows_per_game * num_envs),
+        mode="async" if surplus else "sync",
+        surplus_envs=calls // workers * surplus,
     )
 
 
@@ -153,8 +152,8 @@ def _number_of_workers(
     return num_workers
 
 
-def _surplus(batch_size: int, rows: int, workers: int) -> int:
-    """Rows that are not in a batch of ``batch_size``. Raises ValueError unless it is that of whole workers."""
+def _surplus_workers(batch_size: int, rows: int, workers: int) -> int:
+    """How many of the workers, which have ``rows`` rows, a batch goes without. Raises ValueError."""
     per_worker = rows // workers
     if batch_size % per_worker or batch_size > rows:
         possible = ", ".join(str(per_worker * n) for n in range(1, workers + 1)[:8])
@@ -162,7 +161,7 @@ def _surplus(batch_size: int, rows: int, workers: int) -> int:
             f"batch_size={batch_size} is not the rows of some of the {workers} workers, "
             f"which have {per_worker} each: choose one of {possible}"
         )
-    return rows - batch_size
+    return workers - batch_size // per_worker
 
 
 # -- threads or not -----------------------------------------------------------------------------

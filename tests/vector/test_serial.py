@@ -31,7 +31,8 @@ def test_it_is_one_env_with_the_rows_of_all():
 def test_recv_gives_views_and_the_rows_numbers():
     vec = Serial(cartpole, 3)
     vec.async_reset(5)
-    observations, rewards, terminals, truncations, infos, agent_ids, masks = vec.recv()
+    observations, *flags, infos, agent_ids, masks = vec.recv()
+    assert len(flags) == 3 and len(infos) == 0
     assert observations is vec.observations and masks is vec.masks
     assert agent_ids.tolist() == [0, 1, 2] and masks.all()
     vec.send(np.array([0, 1, 0]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import ClassVar
 
 import pytest
 
@@ -45,6 +46,39 @@ def test_verdicts_beside_a_good_control():
     assert command.against_control("x", found, 0.95)[-1] == "[red]no[/]"
     rows = command.cartpole_rows(found)
     assert [row[-1] for row in rows] == ["[green]yes[/]", "[green]yes[/]", "[red]no[/]"]  # 1.23x of Serial
+
+
+class FakeControl:
+    """One copy makes 100 steps/s, two make what is next in the list."""
+
+    pairs: ClassVar[list[float]] = []
+
+    def __init__(self, loop, num_envs):
+        assert (loop, num_envs) == ("busy", 2), "a copy has half of the envs"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def measure(self, copies, seconds):
+        return 100.0 if copies == 1 else self.pairs.pop(0)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "rounds", "discarded"),
+    [([200.0] * 3, 3, 0), ([150.0, 200.0, 150.0, 180.0, 170.0], 5, 2), ([169.0] * 8, 8, 8)],
+)
+def test_it_tries_until_three_rounds_are_good_or_gives_up(monkeypatch, pairs, rounds, discarded):
+    from pufferbench.vector import Serial
+
+    monkeypatch.setattr(bench_vector, "Control", FakeControl)
+    FakeControl.pairs = list(pairs)
+    with Serial(bench_vector.Trivial, 4) as env:
+        found = bench_vector.scaling("busy", env, env, seconds=0.001)
+    assert (found.rounds, found.discarded, found.valid) == (rounds, discarded, discarded < rounds)
+    assert FakeControl.pairs == []
 
 
 @pytest.mark.parametrize(("loop", "num_envs"), [("cartpole", 4), ("busy", 1)])

@@ -154,7 +154,7 @@ def test_autotune_by_name_gives_a_line_that_runs():
 
 def test_two_workers_are_measured(monkeypatch):
     monkeypatch.setattr(tuning, "cores", lambda: 2)
-    found = autotune(Cheap, num_envs=4, seconds=3.0, progress=False)
+    found = autotune(Cheap, num_envs=4, seconds=1.0, progress=False)
     by_backend = {m.candidate.backend: m for m in found.measurements}
     assert by_backend["multiprocessing"].rate > 0, by_backend["multiprocessing"].error
     assert by_backend["multiprocessing"].num_agents == 8

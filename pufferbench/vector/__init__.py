@@ -15,6 +15,7 @@ _HOME = {
     "Multiprocessing": "pufferbench.vector.multiprocessing",
     "WorkerError": "pufferbench.vector.errors",
     "VectorEnv": "pufferbench.vector.base",
+    "autotune": "pufferbench.vector.tuning",
 }
 
 __all__ = sorted(_HOME)  # noqa: PLE0605
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pufferbench.vector.multiprocessing import Multiprocessing
     from pufferbench.vector.serial import Serial
     from pufferbench.vector.threads import Threads
+    from pufferbench.vector.tuning import autotune
 
 
 def __getattr__(name: str) -> Any:

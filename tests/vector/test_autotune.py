@@ -9,8 +9,8 @@ import pytest
 import pufferbench
 from pufferbench.cli import main
 from pufferbench.env import PufferEnv
-from pufferbench.vector import tuning
-from pufferbench.vector.tuning import Candidate, Measurement, autotune, candidates, choose, explain
+from pufferbench.vector import autotune, tuning
+from pufferbench.vector.tuning import Candidate, Measurement, candidates, choose, explain
 
 
 class Cheap(PufferEnv):

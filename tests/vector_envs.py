@@ -129,5 +129,4 @@ class Huge(Counter):
     """More memory than anybody has."""
 
     def __init__(self, buf: Any = None) -> None:
-        super().__init__(buf=buf)
-        self.observation_space = self.make_space((1000, 1000, 1000, 1000), 0, 255, dtype=np.uint8)
+        super().__init__(10**12, buf=buf)

@@ -133,7 +133,7 @@ class Multiprocessing(VectorEnv):
         self._inbox: list[list[bytes]] = [[] for _ in self._all]
         self._told = False  # whether there is anything in _infos
         self._lost: tuple | None = None  # arguments of the WorkerError, when a worker has ended
-        self._interrupted = False
+        self._cut_short = False
         # For mode "async": how many workers make a batch, whose turn it is, who was ready first
         self._used = used
         self._turn = self._all
@@ -179,7 +179,7 @@ class Multiprocessing(VectorEnv):
             self._finish(w, drop=True)
         self._infos, self._told = [()] * self.num_workers, False
         self._ready.clear()
-        self._interrupted = False
+        self._cut_short = False
         for w in self._all:
             self._tell(w, pickle.dumps((seed, self.first_env + self._first_games[w])), RESET)
         self._next = "recv"
@@ -219,12 +219,12 @@ class Multiprocessing(VectorEnv):
                 self._next = "async_reset"
             raise
         except BaseException:  # Ctrl-C. The workers go on: call recv() again, or step(), or reset()
-            self._interrupted = True
+            self._cut_short = True
             raise
         if fence is not None:
             fence()
         self._next = "send"
-        self._interrupted = False
+        self._cut_short = False
         b, ids, infos = self._buffers, self._agent_ids, self._take_infos() if self._told else ()
         assert b is not None
         if self.mode == "async":
@@ -242,16 +242,16 @@ class Multiprocessing(VectorEnv):
             self._prepare_send()
         self._finish(worker)  # in mode "async" it may be in a step of its own
         infos = self._infos[worker]
-        self._interrupted, self._next = True, "call"  # unless we come to the end of this
+        self._cut_short, self._next = True, "call"  # unless we come to the end of this
         self._tell(worker, pickle.dumps((method, arguments)), CALL)
         try:
             self._finish(worker)
         except WorkerError:
             if self._lost is None:  # the env's own error; it can go on
-                self._interrupted, self._next = False, "send"
+                self._cut_short, self._next = False, "send"
             raise
         result, self._infos[worker] = self._infos[worker], infos
-        self._interrupted, self._next = False, "send"
+        self._cut_short, self._next = False, "send"
         return result
 
     def use_buffers(self, buffers: Buffers) -> None:
@@ -267,7 +267,7 @@ class Multiprocessing(VectorEnv):
     def _prepare_send(self) -> None:
         """What is not as usual before a step: an interrupt earlier, or a wrong call."""
         self._check_alive()
-        if self._interrupted:
+        if self._cut_short:
             if self._next == "call":
                 for w in self._all:
                     self._finish(w, drop=True)
@@ -468,12 +468,13 @@ class Multiprocessing(VectorEnv):
 
     def _time_out(self, w: int) -> NoReturn:
         worker = self._workers[w]
+        where = worker.where()
         raise WorkerTimeout(
             w,
             self._envs[w],
             f"did not answer within {self.timeout:g} s (process {worker.popen.pid}). Does an environment hang? "
-            "If it only needs longer, say timeout=. It is here:",
-            worker.where(),
+            f"If it only needs longer, say timeout=.{' It is here:' if where else ''}",
+            where,
         )
 
 

@@ -130,3 +130,14 @@ class Huge(Counter):
 
     def __init__(self, buf: Any = None) -> None:
         super().__init__(10**12, buf=buf)
+
+
+class Chatty(Counter):
+    """Reports ``clock % 5 * 100`` episodes per step, with one or two statistics by turns: more than fits."""
+
+    def step(self, actions: Any) -> Any:
+        *arrays, _ = super().step(actions)
+        names = ["episode_return", "score"][: 1 + self.clock // 7 % 2]
+        records = np.zeros(self.clock % 5 * 100, [(name, "f8") for name in names])
+        records["episode_return"] = self.clock * 1000 + np.arange(len(records))
+        return (*arrays, EpisodeInfos(records))

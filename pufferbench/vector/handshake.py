@@ -22,6 +22,7 @@ from time import perf_counter
 READY = 0  # done, and there is nothing to say about it
 MESSAGE = 1  # done, and a message follows: infos, or the result of a call
 FAILED = 2  # an exception; its traceback follows as a message
+NOTES = 3  # done, and the records of ended episodes are in the arena (see `notes`)
 # Commands of the parent: all states from here on mean that the worker is busy
 COMMAND = 16
 STEP, RESET, CALL, CLOSE, START = range(COMMAND, COMMAND + 5)
@@ -43,6 +44,16 @@ def flags(memory: memoryview, workers: int) -> tuple[memoryview, memoryview, mem
     """``(states, parent_asleep, worker_asleep)``: a byte per worker each, at the start of ``memory``."""
     end = workers * STRIDE
     return memory[:end:STRIDE], memory[_PARENT_ASLEEP:end:STRIDE], memory[_WORKER_ASLEEP:end:STRIDE]
+
+
+def notes_size(rows: int) -> int:
+    """Bytes for the records of episodes that end in one step. Where they are too small, a message goes."""
+    return STRIDE + 32 * rows
+
+
+def notes(memory: memoryview) -> tuple[memoryview, memoryview]:
+    """``(count, records)``: how many records there are (one int64), and the bytes for them."""
+    return memory[:8].cast("q"), memory[STRIDE:]
 
 
 def _sleep_0() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import sys
 import weakref
 from collections.abc import Sequence
 from contextlib import suppress
@@ -27,6 +26,7 @@ from pufferbench.vector.handshake import (
     COMMAND,
     DTYPE,
     NAP_SECONDS,
+    NOTES,
     OBJECT,
     POLL_SECONDS,
     READY,
@@ -38,6 +38,8 @@ from pufferbench.vector.handshake import (
     TRACEBACK,
     fence,
     flags,
+    notes,
+    notes_size,
     poll,
     uninterrupted,
     yield_core,
@@ -115,8 +117,14 @@ class Multiprocessing(VectorEnv):
             calls * agents, self.observation_space, self.action_space, self.num_action_masks
         )
         places, size = place(fields, workers * STRIDE)
+        self._notes_at = []  # from where to where
+        for start, stop in self._rows:
+            at = -(-size // STRIDE) * STRIDE
+            size = at + notes_size(stop - start)
+            self._notes_at.append((at, size))
         arena = Arena.create(size, arena_kind)
         self._states, self._parent_asleep, self._worker_asleep = flags(memoryview(arena.memory), workers)
+        self._notes = [notes(memoryview(arena.memory)[start:stop]) for start, stop in self._notes_at]
         self._whole = arena.buffers(places)
         self._whole.masks[:] = True
         if self._whole.action_masks is not None:
@@ -139,6 +147,7 @@ class Multiprocessing(VectorEnv):
         self._turn = self._all
         self._ready: list[int] = []
         self._gathered: Buffers | None = None  # arrays for batches of workers that are not neighbours
+        self._slices: dict[int, Buffers] = {}  # batches of neighbours, by their first worker
         self._buffers = self._whole if used == workers else self._whole.slice(0, self.num_agents)
         self._own_actions = self._buffers.actions
 
@@ -154,12 +163,11 @@ class Multiprocessing(VectorEnv):
                 "arena": (size, arena.fd, arena.name),
                 "places": places,
                 "poll_seconds": self._poll_seconds,
-                "path": list(sys.path),
                 "creator": creator,
                 "games": games,
             }
             for w in self._all:
-                own = {"worker": w, "envs": self._envs[w], "rows": self._rows[w]}
+                own = {"worker": w, "envs": self._envs[w], "rows": self._rows[w], "notes": self._notes_at[w]}
                 self._tell(w, pickle.dumps(shared | own))
             for w in self._all:
                 self._finish(w)
@@ -293,7 +301,10 @@ class Multiprocessing(VectorEnv):
         turn = self._turn = tuple(sorted(ready[: self._used]))
         del ready[: self._used]
         if turn[-1] - turn[0] == len(turn) - 1:
-            self._buffers = self._whole.slice(self._rows[turn[0]][0], self._rows[turn[-1]][1])
+            if turn[0] not in self._slices:
+                rows = self._rows[turn[0]][0], self._rows[turn[-1]][1]
+                self._slices[turn[0]] = self._whole.slice(*rows)
+            self._buffers = self._slices[turn[0]]
         else:
             self._buffers = self._gather()
         self._own_actions = self._buffers.actions
@@ -361,6 +372,14 @@ class Multiprocessing(VectorEnv):
 
     def _collect(self, w: int) -> None:
         """Read what worker ``w`` has to say: its infos, its result, or why it failed."""
+        if self._states[w] == NOTES:
+            if fence is not None:
+                fence()
+            count, data = self._notes[w]
+            records = np.frombuffer(data, self._dtypes[w], count[0]).copy()
+            self._told, self._infos[w] = True, EpisodeInfos(records)
+            self._states[w] = READY  # last: whoever is interrupted before begins again
+            return
         until = monotonic() + self.timeout
         inbox = self._inbox[w]
         while True:

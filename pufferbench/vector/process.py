@@ -11,11 +11,8 @@ import sys
 import tempfile
 from contextlib import suppress
 from multiprocessing.connection import Connection
-from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
-
-import pufferbench
 
 # Workers share the cores already; a pool of threads in each would only make them wait for each other.
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
@@ -23,7 +20,7 @@ KEY_BYTES = 32
 
 
 class WorkerProcess:
-    """``python -m pufferbench.vector.worker`` and the two lines to it.
+    """A Python that runs ``pufferbench.vector.worker``, and the two lines to it.
 
     The connection carries the set-up, wake-ups, infos and tracebacks. The worker's standard input carries
     nothing: its other end is held by this process alone, so that the worker sees it end when we die, however
@@ -43,7 +40,10 @@ class WorkerProcess:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  (no name either; faulthandler writes it)
         self._log_seen = 0
         inherited = [] if arena_fd is None else [arena_fd]
-        command = [sys.executable, "-P", "-m", "pufferbench.vector.worker"]
+        # `-m pufferbench.vector.worker` would look for it where a new Python looks, not where we found it
+        path = [str(entry) for entry in sys.path]
+        program = f"import sys; sys.path[:] = {path!r}; from pufferbench.vector.worker import main; main(sys.argv[1:])"
+        command = [sys.executable, "-P", "-c", program]
         if link == "socketpair":
             ours, theirs = socket.socketpair()
             with theirs:
@@ -59,8 +59,6 @@ class WorkerProcess:
         self.connection = Connection(ours.detach())
 
     def _start(self, command: list[str], inherited: list[int]) -> subprocess.Popen:
-        root = str(Path(pufferbench.__file__).parents[1])
-        search = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
         # A group of its own: Ctrl-C in a terminal, or Jupyter's interrupt, goes to whole groups.
         own_group: dict[str, Any] = {"process_group": 0}
         if sys.platform == "win32":
@@ -70,7 +68,7 @@ class WorkerProcess:
             command,
             stdin=subprocess.PIPE,
             pass_fds=inherited,
-            env={**dict.fromkeys(_ONE_THREAD, "1"), **os.environ, "PYTHONPATH": search},
+            env={**dict.fromkeys(_ONE_THREAD, "1"), **os.environ},
             **own_group,
         )
 

@@ -1,4 +1,4 @@
-"""A worker process: ``python -m pufferbench.vector.worker``. Started by :class:`~.process.WorkerProcess`.
+"""A worker process: a new Python that calls :func:`main`. Started by :class:`~.process.WorkerProcess`.
 
 It plays its share of the environments, which write straight into the arena. It ends when it is told to,
 or when its parent is gone.
@@ -11,7 +11,6 @@ import os
 import pickle
 import signal
 import socket
-import sys
 import threading
 import traceback
 from collections.abc import Callable
@@ -28,6 +27,7 @@ from pufferbench.vector.handshake import (
     FAILED,
     MESSAGE,
     NAP_SECONDS,
+    NOTES,
     OBJECT,
     READY,
     RECORDS,
@@ -36,6 +36,7 @@ from pufferbench.vector.handshake import (
     TRACEBACK,
     fence,
     flags,
+    notes,
     poll,
     yield_core,
 )
@@ -85,6 +86,8 @@ class Worker:
         arena = Arena.attach(*setup["arena"])
         self.states, self.parent_asleep, self.asleep = flags(memoryview(arena.memory), setup["num_workers"])
         self.buffers = arena.buffers(setup["places"]).slice(*setup["rows"])
+        start, stop = setup["notes"]
+        self.note_count, self.notes = notes(memoryview(arena.memory)[start:stop])
         self.inbox: list[bytes] = []
         self.dtype: Any = None  # of the records that went last
 
@@ -99,7 +102,6 @@ class Worker:
 
     def make(self) -> PufferEnv:
         setup = self.setup
-        sys.path[:] = setup["path"]
         creator, spaces = pickle.loads(setup["creator"])
         envs: range = setup["envs"]
         if len(envs) == 1:
@@ -133,10 +135,11 @@ class Worker:
             if command == STEP:
                 try:
                     infos = step(actions)[4]
+                    quiet = not len(infos)
                 except BaseException:
                     self.fail()
                     continue
-                if len(infos):
+                if not quiet:
                     self.attempt(self.report, infos)
                     continue
                 if fence is not None:
@@ -211,16 +214,18 @@ class Worker:
                 return message
 
     def report(self, infos: Infos) -> None:
-        """Records as they are; a new layout of records, and any other infos, pickled."""
+        """Records go into the arena as they are, when their type is known there; all else is a message."""
         if not isinstance(infos, EpisodeInfos):
             self.answer(MESSAGE, OBJECT + pickle.dumps(list(infos)))
             return
-        records, layout = infos.records, []
+        records = infos.records
+        data = records.tobytes()
         if records.dtype != self.dtype:
             self.dtype = records.dtype
-            layout = [DTYPE + pickle.dumps(self.dtype)]
-        self.answer(MESSAGE, *layout, RECORDS + records.tobytes())
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
+            self.answer(MESSAGE, DTYPE + pickle.dumps(self.dtype), RECORDS + data)
+        elif len(data) > len(self.notes):
+            self.answer(MESSAGE, RECORDS + data)
+        else:
+            self.notes[: len(data)] = data
+            self.note_count[0] = len(records)
+            self.answer(NOTES)

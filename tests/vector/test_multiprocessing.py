@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
-from vector_envs import Counter, Other
+from vector_envs import Chatty, Counter, Other
 
 from pufferbench.env import EpisodeInfos
 from pufferbench.vector import Multiprocessing, Serial, WorkerError, handshake
@@ -74,6 +74,12 @@ def test_results_are_views_of_one_block_and_infos_are_records() -> None:
         infos = env.step(env.actions)[4]
         assert isinstance(infos, EpisodeInfos)
         assert infos.records["episode_return"].tolist() == [0, 1, 2, 3]
+
+
+def test_infos_of_any_number_and_kind() -> None:
+    with Serial(Chatty, 3) as serial, Multiprocessing(Chatty, 3, 2) as env:
+        for expected, seen in zip(play(serial, 30), play(env, 30), strict=True):
+            np.testing.assert_equal(seen, expected)
 
 
 def test_first_env_shifts_all_games() -> None:

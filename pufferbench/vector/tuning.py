@@ -22,6 +22,7 @@ from pufferbench.vector.base import check_count
 from pufferbench.vector.make import make
 
 CLOSE = 0.95  # of the best rate counts as equal: measuring on a shared machine is no more exact than that
+NOT_TRIED = "not tried"
 PLENTY = 1e7  # steps/s; a small policy on two cores computes 1 or 2 million
 FINALISTS = 3
 FINAL_ROUNDS = 3
@@ -121,6 +122,7 @@ def autotune(
     sizes = None if num_envs is None else [check_count(num_envs, "num_envs")]
     native = is_native(maker)
     found = candidates(sizes or (NATIVE_SIZES if native else PYTHON_SIZES), native, cores())
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0  # before ours
     with bar(len(found) + FINALISTS, progress) as advance:
         measurements = measure(maker, found, seconds, advance)
     if not any(m.rate for m in measurements):
@@ -129,7 +131,7 @@ def autotune(
         )
     best = choose(measurements)
     line = paste(env, best, env_kwargs)
-    return Tuning(best, tuple(measurements), explain(best, measurements, cores()), line)
+    return Tuning(best, tuple(measurements), explain(best, measurements, cores(), load), line)
 
 
 def make_by_name(name: str, env_kwargs: dict[str, Any]) -> Maker:
@@ -187,7 +189,9 @@ def measure(
         advance(str(candidate))
         left = 0.6 * seconds - (time.perf_counter() - began)
         if left <= 0 and any(m.rate for m in results):
-            results.append(Measurement(candidate, 0.0, 0, "not tried: the time was up (give more seconds)"))
+            results.append(
+                Measurement(candidate, 0.0, 0, f"{NOT_TRIED}: the time was up (give more seconds)")
+            )
             continue
         # making and warming up takes about as long as measuring
         results.append(try_one(maker, candidate, max(0.02, 0.5 * left / (len(found) - index))))
@@ -241,66 +245,80 @@ def choose(measurements: Sequence[Measurement]) -> Candidate:
     return min((m.candidate for m in measurements if m.rate >= CLOSE * best), key=lambda c: c.complexity)
 
 
-def explain(best: Candidate, measurements: Sequence[Measurement], available: int) -> str:
-    """The choice in plain words, from the measured numbers only."""
-    by_candidate = {m.candidate: m for m in measurements if m.rate}
-    chosen, fastest = by_candidate[best], max(by_candidate.values(), key=lambda m: m.rate)
+def explain(best: Candidate, measurements: Sequence[Measurement], available: int, load: float = 0.0) -> str:
+    """The choice in plain words, from the measured numbers only. ``load``: of the machine, before we began."""
     words = [f"This machine gives us {available} core{'s' * (available > 1)}."]
+    words += about_workers(best, measurements, available)
+    words += about_sizes(best, measurements)
+    fastest = max(measurements, key=lambda m: m.rate)
+    if fastest.candidate != best:
+        gain = fastest.rate / next(m.rate for m in measurements if m.candidate == best) - 1
+        words.append(
+            f"({fastest.candidate} measured {gain:.0%} faster, which is within the noise; the simpler one is "
+            "recommended.)"
+        )
+    if any(m.error.startswith(NOT_TRIED) for m in measurements):
+        words.append("Not everything was tried: the time was up.")
+    if load > 0.5 * available:
+        words.append(
+            f"The machine was busy (load {load:.1f}): with neighbours, workers look worse than they are."
+        )
+    words.append("This is stepping alone: while training, the policy's computing comes on top.")
+    return " ".join(words)
+
+
+def about_workers(best: Candidate, measurements: Sequence[Measurement], available: int) -> list[str]:
+    """Why the work is shared, or why not."""
+    by_candidate = {m.candidate: m for m in measurements if m.rate}
+    chosen = by_candidate[best]
     alone = by_candidate.get(replace(best, backend="serial", num_workers=0))
-    shared = [m for c, m in by_candidate.items() if c.num_workers and c.num_envs == best.num_envs]
     if best.num_workers and alone:
         kind = "threads" if best.backend == "threads" else "worker processes"
-        words.append(
+        return [
             f"One step of {best.num_envs} envs takes {us(alone.step_us)} in one process: long enough that "
             f"sharing it between {best.num_workers} {kind} pays, although they must be told and waited for "
             f"at every step ({us(chosen.step_us)}, {chosen.rate / alone.rate:.1f} times as fast)."
-        )
-    elif shared:
+        ]
+    shared = [m for c, m in by_candidate.items() if c.num_workers and c.num_envs == best.num_envs]
+    if shared and not best.num_workers:
         other = max(shared, key=lambda m: m.rate)
         change = other.rate / chosen.rate
         verdict = f"only {change:.0%} of the speed" if change < 1 else "no real gain"
-        words.append(
+        return [
             f"One step of {best.num_envs} envs takes {us(chosen.step_us)} in this process. Shared "
             f"({other.candidate}) it takes {us(other.step_us)}, {verdict}: telling the others and waiting for "
             "them costs what they save. So no workers."
-        )
-    elif failed := [m for m in measurements if m.candidate.num_workers and m.error]:
-        words.append(f"Sharing it between workers could not be measured: {failed[0].error}.")
-    elif available == 1:
-        words.append("With one core, workers would only take turns with this process: none were tried.")
-    best_of_size: dict[int, float] = {}
-    for c, m in by_candidate.items():
-        best_of_size[c.num_envs] = max(m.rate, best_of_size.get(c.num_envs, 0.0))
-    if smaller := [size for size in best_of_size if size < best.num_envs]:
-        gain = chosen.rate / best_of_size[max(smaller)]
+        ]
+    if failed := [m for m in measurements if m.candidate.num_workers and m.error]:
+        return [f"Sharing it between workers could not be measured: {failed[0].error}."]
+    if available == 1:
+        return ["With one core, workers would only take turns with this process: none were tried."]
+    return []
+
+
+def about_sizes(best: Candidate, measurements: Sequence[Measurement]) -> list[str]:
+    """Why so many games in a batch. Sizes are compared by the fastest way to step each."""
+    rates: dict[int, float] = {}
+    for m in measurements:
+        if m.rate:
+            rates[m.candidate.num_envs] = max(m.rate, rates.get(m.candidate.num_envs, 0.0))
+    words = []
+    if smaller := [size for size in rates if size < best.num_envs]:
+        gain = rates[best.num_envs] / rates[max(smaller)]
         words.append(
-            f"{best.num_envs} envs at once make {gain:.1f} times the steps of {max(smaller)}: what a call costs is "
-            "spread over more games."
+            f"{best.num_envs} envs at once make {gain:.1f} times the steps of {max(smaller)}: what a call costs "
+            "is spread over more games."
         )
-    if any(size > best.num_envs for size in best_of_size):
+    if any(size > best.num_envs for size in rates):
         words.append("Larger batches are not faster, and learn less often from the same number of steps.")
-    plenty = [c for c, m in by_candidate.items() if m.rate >= PLENTY and c.complexity < best.complexity]
+    plenty = [m for m in measurements if m.rate >= PLENTY and m.candidate.complexity < best.complexity]
     if plenty:
-        simple = min(plenty, key=lambda c: c.complexity)
+        simple = min(plenty, key=lambda m: m.candidate.complexity)
         words.append(
-            f"But for training, {simple} would do: {by_candidate[simple].rate / 1e6:.0f} M steps/s are more than a "
+            f"But for training, {simple.candidate} would do: {simple.rate / 1e6:.0f} M steps/s are more than a "
             "policy on a CPU can use (1 or 2 M)."
         )
-    if fastest is not chosen:
-        words.append(
-            f"({fastest.candidate} measured {fastest.rate / chosen.rate - 1:.0%} faster, which is within the noise; "
-            "the simpler one is recommended.)"
-        )
-    if any(m.error.startswith("not tried") for m in measurements):
-        words.append("Not everything was tried: the time was up.")
-    if hasattr(os, "getloadavg") and os.getloadavg()[0] > 0.75 * available + 1:
-        words.append(
-            f"The machine was busy (load {os.getloadavg()[0]:.1f}): with neighbours, workers look worse than they are."
-        )
-    words.append(
-        "While training, the policy computes too: workers step on the other cores, not while it computes."
-    )
-    return " ".join(words)
+    return words
 
 
 def us(value: float) -> str:

@@ -115,6 +115,18 @@ def test_words_for_workers_that_cannot_be_measured():
     assert "could not be measured: OSError: no memory." in explain(found[0].candidate, found, 2)
 
 
+def test_words_for_a_busy_machine():
+    found = [measured("serial", 64, 0, 1e6)]
+    assert "The machine was busy (load 1.8)" in explain(found[0].candidate, found, 2, load=1.8)
+    assert "busy" not in explain(found[0].candidate, found, 2, load=0.8)
+
+
+def test_words_for_a_choice_within_the_noise():
+    found = [measured("multiprocessing", 64, 2, 103.0), measured("serial", 64, 0, 100.0)]
+    text = explain(Candidate("serial", 64), found, 2)
+    assert "no real gain" in text and "(64 envs, 2 workers measured 3% faster" in text
+
+
 def test_words_for_one_core_for_larger_batches_and_for_time_that_was_up():
     found = [
         measured("serial", 256, 0, 1000.0),

@@ -99,6 +99,11 @@ class PuffeRL:
             env = make(env, **registry.spec(env).preset().get("env", {}))
         if not isinstance(env, PufferEnv):
             raise TypeError(f"env must be a PufferEnv (see pufferbench.make) or the name of one, not {env!r}")
+        if not getattr(env, "deterministic", True):
+            raise ValueError(
+                "PuffeRL learns from whole trajectories, but the rows of this env's batches change places "
+                "(mode='async', batch_size): make it with mode='sync', or without batch_size"
+            )
         self.env = env
         preset = env.spec.preset() if env.spec is not None else {}
         self.config: TrainConfig = resolve(config, preset.get("train", {}), env.num_agents)

@@ -116,6 +116,26 @@ def test_a_smaller_batch_is_asynchronous(name):
         assert env.mode == "sync"
 
 
+def test_a_trainer_refuses_batches_whose_rows_change_places():
+    with (
+        pufferbench.make(OCEAN, num_envs=4, num_workers=2, batch_size=2) as env,
+        pytest.raises(ValueError, match="without batch_size"),
+    ):
+        pufferbench.PuffeRL(env=env)
+
+
+def test_the_command_line_takes_workers(tmp_path):
+    from pufferbench.cli import main
+    from pufferbench.records import RunFolder
+
+    run = tmp_path / "run"
+    train = ["train", GYM, "--train.total-timesteps", "4096", "--run-dir", str(run)]
+    assert main([*train, "--env.num-envs", "4", "--env.num-workers", "2"]) == 0
+    assert RunFolder.open(run).config["env"] == {"id": GYM, "kwargs": {"num_envs": 4, "num_workers": 2}}
+    assert main(["eval", GYM, "--load", str(run), "--episodes", "2"]) == 0
+    assert main(["train", "--resume", str(run), "--train.total-timesteps", "8192"]) == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

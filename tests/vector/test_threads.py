@@ -2,6 +2,7 @@
 
 import gc
 import threading
+import time
 
 import gymnasium
 import numpy as np
@@ -82,7 +83,13 @@ def test_an_exception_of_a_game_comes_to_the_caller():
 
 
 def test_ctrl_c_while_waiting_loses_nothing(monkeypatch):
-    with Threads(CartPole(num_envs=4), 2) as env, Threads(CartPole(num_envs=4), 2) as other:
+    class Slow(CartPole):
+        def step_rows(self, start, stop):
+            if start:
+                time.sleep(0.02)  # longer than what the caller does meanwhile
+            return super().step_rows(start, stop)
+
+    with Threads(Slow(num_envs=4), 2) as env, Threads(CartPole(num_envs=4), 2) as other:
         env.reset(0), other.reset(0)
         actions = np.zeros(4, np.int32)
 

@@ -154,7 +154,11 @@ class GymnasiumEnv(PufferEnv):
         return self.env.spec.id if self.env.spec is not None else type(self.env.unwrapped).__name__
 
     def render(self) -> np.ndarray:
-        picture = self._core.render()
+        """The env's own drawing. Raises TypeError where it has none, or lacks a package for it."""
+        try:
+            picture = self._core.render()
+        except gymnasium.error.DependencyNotInstalled as error:
+            raise TypeError(f"{self._name} cannot be drawn here: {error}") from error
         if not isinstance(picture, np.ndarray):
             raise TypeError(
                 f"{self._name}: render() gave {type(picture).__name__}, not a picture: "

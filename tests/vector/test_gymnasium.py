@@ -227,6 +227,17 @@ def test_a_drawing_passes_through():
         del gymnasium.registry["PufferTestDrawn-v0"]
 
 
+def test_a_missing_package_for_drawing_is_named():
+    raw = Drawn()
+
+    def render():
+        raise gymnasium.error.DependencyNotInstalled("pygame is not installed")
+
+    raw.render = render
+    with pytest.raises(TypeError, match="Drawn cannot be drawn here: pygame is not installed"):
+        GymnasiumEnv(raw).render()
+
+
 def test_as_puffer_takes_puffers_and_gymnasium_only():
     env = pufferbench.make("ocean-squared")
     assert as_puffer(env) is env

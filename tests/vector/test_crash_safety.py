@@ -302,6 +302,36 @@ def test_interrupts_at_any_moment() -> None:
         assert env.observations[:, 1].tolist() == [1] * 4 and len(infos) == 2
 
 
+@posix
+def test_interrupt_while_workers_start() -> None:
+    before = resources()
+    timer = threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        Multiprocessing(naughty("hang", -1), 2, 2)
+    timer.join()
+    assert resources() == before
+
+
+@posix
+def test_a_fork_of_us_leaves_the_workers_alone() -> None:
+    """As DataLoaders and subprocess libraries make them: its exit must not close our env."""
+    code = """
+    import os
+    from vector_envs import Counter
+    from pufferbench.vector import Multiprocessing
+    env = Multiprocessing(Counter, 2, 2)
+    env.reset(0)
+    if os.fork() == 0:
+        raise SystemExit
+    os.wait()
+    print(env.step(env.actions)[0][0, 1])
+    """
+    with start(code) as program:
+        out, err = program.communicate(timeout=20)
+    assert out == "1.0\n", err
+
+
 # -- nothing is left --------------------------------------------------------------------------------
 
 

@@ -56,18 +56,19 @@ class GymnasiumEnv(PufferEnv):
         self.fps = int(env.metadata.get("render_fps") or 30)
         self.observation_space = _supported(env.observation_space, "observations", env)
         self.action_space = _supported(env.action_space, "actions", env)
-        # Actions are numbered from 0 here.
-        self._first_action = 0
+        # Actions are numbered from 0 here; the env gets its own, of the type that its space samples
+        self._choices: np.ndarray | None = None
         if isinstance(env.action_space, spaces.Discrete):
-            self._first_action = int(env.action_space.start)
-            self.action_space = spaces.Discrete(int(env.action_space.n))
+            first, n = env.action_space.start, int(env.action_space.n)
+            self._choices = np.arange(first, first + n, dtype=env.action_space.dtype)
+            self.action_space = spaces.Discrete(n)
         elif isinstance(env.action_space, spaces.MultiDiscrete):
             self.action_space = spaces.MultiDiscrete(env.action_space.nvec)
         self._seeded = False
         self._core, self._max_episode_steps = _peel(env)
         self._step = self._core.step
-        self._number_of_actions = int(getattr(self.action_space, "n", 0))
-        self._length, self._return = 0, 0.0
+        self._number_of_actions = 0 if self._choices is None else len(self._choices)
+        self._ended, self._length, self._return = False, 0, 0.0
         self._unpack(self.buffers)
 
     def use_buffers(self, buffers: Buffers) -> None:
@@ -76,9 +77,10 @@ class GymnasiumEnv(PufferEnv):
 
     def _unpack(self, b: Buffers) -> None:
         """Fields of our own: looking them up is a good part of the adapter's time."""
-        self._observations, self._own_actions, self._rewards = b.observations, b.actions, b.rewards
+        self._own_actions, self._rewards = b.actions, b.rewards
         self._terminals, self._truncations = b.terminals, b.truncations
-        self._result = (b.observations, b.rewards, b.terminals, b.truncations)
+        self._row = b.observations[0, ...]  # with the dots a view, of a single number too
+        self._result: StepResult = (b.observations, b.rewards, b.terminals, b.truncations, ())
 
     def reset(self, seed: int | None = None) -> tuple[np.ndarray, Infos]:
         """A new episode. See :meth:`pufferbench.env.PufferEnv.reset`."""
@@ -89,21 +91,17 @@ class GymnasiumEnv(PufferEnv):
         else:
             observation, _ = self._core.reset(seed=game_seed(int(seed), self.first_env) % 2**31)
             self._seeded = True
-        self._begin(observation)
-        b = self.buffers
-        b.rewards[0], b.terminals[0], b.truncations[0], b.masks[0] = 0, False, False, True
-        return b.observations, ()
-
-    def _begin(self, observation: Any) -> None:
-        """The first observation of an episode."""
-        array, row = np.asarray(observation), self._observations[0]
+        array, row = np.asarray(observation), self._row
         if array.shape != row.shape or not np.can_cast(array.dtype, row.dtype, "same_kind"):
             raise ValueError(
                 f"{self._name}: reset() returned an observation of type {array.dtype} and shape {array.shape}, "
                 f"but its observation_space {self.observation_space} means {row.dtype} {row.shape}"
             )
-        self._observations[0] = observation
-        self._length, self._return = 0, 0.0
+        row[...] = observation
+        b = self.buffers
+        b.rewards[0], b.terminals[0], b.truncations[0], b.masks[0] = 0, False, False, True
+        self._ended, self._length, self._return = False, 0, 0.0
+        return b.observations, ()
 
     def step(self, actions: Any) -> StepResult:
         """One step. See :meth:`pufferbench.env.PufferEnv.step`."""
@@ -111,22 +109,23 @@ class GymnasiumEnv(PufferEnv):
             self.load_actions(actions)
         if not self._seeded:
             raise RuntimeError(f"{self._name}: call reset() before the first step()")
-        if self._number_of_actions:
-            action = self._own_actions.item()
-            if not 0 <= action < self._number_of_actions:
-                self._refuse(action)
-            action += self._first_action
-        else:
+        if self._choices is None:
             action = self._action_row()
+        else:
+            number = self._own_actions.item()
+            if not 0 <= number < self._number_of_actions:
+                self._refuse(number)
+            action = self._choices[number]
         observation, reward, terminated, truncated, _ = self._step(action)
         self._length = length = self._length + 1
         self._return += float(reward)
         self._rewards[0] = reward
         if terminated or truncated or length == self._max_episode_steps:
-            return (*self._result, self._end(observation, bool(terminated)))
-        self._observations[0] = observation
-        self._terminals[0] = self._truncations[0] = False
-        return (*self._result, ())
+            return (*self._result[:4], self._end(observation, bool(terminated)))
+        self._row[...] = observation
+        if self._ended:  # in the step before
+            self._ended = self._terminals[0] = self._truncations[0] = False
+        return self._result
 
     def _end(self, observation: Any, terminated: bool) -> Infos:
         """The episode is over: its statistics, and the first observation of the next."""
@@ -134,7 +133,8 @@ class GymnasiumEnv(PufferEnv):
         if not terminated:
             self.buffers.final_observations[0] = observation
         record = np.array([(self._return, self._length)], EPISODE)
-        self._begin(self._core.reset()[0])
+        self._row[...], _ = self._core.reset()
+        self._ended, self._length, self._return = True, 0, 0.0
         return EpisodeInfos(record)
 
     def _action_row(self) -> np.ndarray:

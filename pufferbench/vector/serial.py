@@ -77,8 +77,7 @@ class Serial(VectorEnv):
             self.load_actions(actions)
         parts = []
         for step, own_actions in self._steps:
-            infos = step(own_actions)[4]
-            if len(infos):
+            if infos := step(own_actions)[4]:
                 parts.append(infos)
         self._infos = join_infos(parts)
         self._next = "recv"

@@ -154,21 +154,22 @@ class Multiprocessing(VectorEnv):
         self._workers: list[WorkerProcess] = []
         # Runs at close(), when this object is forgotten, and when the program ends
         self._finalizer = weakref.finalize(self, _stop, self._workers, self._states, os.getpid())
+        self._start_workers(arena, link, {"places": places, "creator": creator, "games": games})
+
+    def _start_workers(self, arena: Arena, link: str | None, setup: dict[str, Any]) -> None:
+        """All at once; returns when all have made their environments."""
+        setup |= {
+            "num_workers": self.num_workers,
+            "arena": (arena.size, arena.fd, arena.name),
+            "poll_seconds": self._poll_seconds,
+        }
         try:
             for w in self._all:
                 self._states[w] = START
                 self._workers.append(WorkerProcess(arena.fd, link))
-            shared = {
-                "num_workers": workers,
-                "arena": (size, arena.fd, arena.name),
-                "places": places,
-                "poll_seconds": self._poll_seconds,
-                "creator": creator,
-                "games": games,
-            }
             for w in self._all:
                 own = {"worker": w, "envs": self._envs[w], "rows": self._rows[w], "notes": self._notes_at[w]}
-                self._tell(w, pickle.dumps(shared | own))
+                self._tell(w, pickle.dumps(setup | own))
             for w in self._all:
                 self._finish(w)
         except BaseException:

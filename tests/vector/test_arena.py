@@ -52,6 +52,24 @@ def test_two_mappings_see_the_same_memory(kind: str) -> None:
     assert a.observations.flags.c_contiguous and a.observations.ctypes.data % LINE == 0
 
 
+def test_windows_maps_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the mappings of Windows played by a dict: same name, same memory."""
+    blocks: dict[str, bytearray] = {}
+
+    def windows_mmap(fd: int, size: int, tagname: str) -> bytearray:
+        assert fd == -1
+        return blocks.setdefault(tagname, bytearray(size))
+
+    monkeypatch.setattr(arena.mmap, "mmap", windows_mmap)
+    places, size = place(fields(), 0)
+    ours = Arena.create(size, "named")
+    theirs = Arena.attach(size, ours.fd, ours.name)
+    ours.buffers(places).rewards[:] = 2
+    assert (theirs.buffers(places).rewards == 2).all()
+    ours.close_fd()
+    assert Arena.create(size, "named").name != ours.name
+
+
 @posix
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_name_is_left_even_while_it_is_used(kind: str) -> None:

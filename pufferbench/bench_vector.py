@@ -245,28 +245,48 @@ def _cpu(step: Callable[[], Any], seconds: float) -> float:
 
 @dataclass(frozen=True)
 class Peers:
-    """CartPole steps per second: ours (Serial, 2 workers) and gymnasium's own (Sync, Async)."""
+    """CartPole steps per second: ours (Serial, 2 workers), gymnasium's own (Sync, Async), the control's copies.
+
+    Attributes:
+        valid: whether the control scaled in at least one round; if not, the figures are the last round's.
+    """
 
     num_envs: int
     serial: float
     sync: float
     workers: float
     asynchronous: float
+    one_copy: float
+    two_copies: float
+    valid: bool
+
+    @property
+    def control(self) -> float:
+        """How much faster two independent copies were than one."""
+        return self.two_copies / self.one_copy
 
 
 def peers(num_envs: int, seconds: float = 0.5, rounds: int = 2) -> Peers:
-    """Measure all four in turn. One env cannot be shared by two workers, so there it is one."""
+    """Measure all in turn. One env cannot be shared by two workers, so there it is one."""
     with (
         cartpoles(num_envs) as serial,
         cartpoles(num_envs, min(num_envs, WORKERS)) as workers,
         gymnasium_vector(num_envs, "sync") as sync,
         gymnasium_vector(num_envs, "async") as asynchronous,
+        Control("cartpole", max(1, num_envs // WORKERS)) as control,
     ):
         steps = [stepper(serial), sync, stepper(workers), asynchronous]
         for step in steps:
             rate(step, 1, min(0.1, seconds))  # warm up
-        times = [[rate(step, num_envs, seconds) for step in steps] for _ in range(rounds)]
-    return Peers(num_envs, *(max(column) for column in zip(*times, strict=True)))
+        found: list[list[float]] = []
+        kept: list[list[float]] = []
+        while len(kept) < rounds and len(found) < MOST_ROUNDS:
+            times = [rate(step, num_envs, seconds) for step in steps]
+            found.append([*times, *(control.measure(copies, seconds) for copies in (1, 2))])
+            kept = [times for times in found if times[-1] >= LEAST_SCALING * times[-2]]
+    best = [max(column) for column in zip(*(kept or found[-1:]), strict=True)]
+    serial_rate, sync_rate, workers_rate, async_rate, one, two = best
+    return Peers(num_envs, serial_rate, sync_rate, workers_rate, async_rate, one, two, bool(kept))
 
 
 @contextmanager

@@ -127,7 +127,7 @@ def test_the_command_prints_every_figure_beside_its_control(capsys, monkeypatch)
         "AsyncVectorEnv",
     ):
         assert row in text
-    assert text.count("x)") >= 2, "both scaling figures stand beside a control"
+    assert text.count("x)") == 2 + 2, "every scaling figure stands beside a control"
 
 
 def test_the_command_refuses_no_time(capsys):

@@ -145,21 +145,31 @@ def verdict(name: str, scaling: bench_vector.Scaling) -> str:
 def peers(screen: Console, seconds: float) -> None:
     """Ours beside gymnasium's own vector envs."""
     table = Table(title="Gymnasium CartPole, thousand steps per second, same run")
-    for column in ("envs", "Serial", "SyncVectorEnv", "2 workers", "AsyncVectorEnv", "2 workers / Async"):
+    for column in (
+        "envs",
+        "Serial",
+        "SyncVectorEnv",
+        "2 workers",
+        "AsyncVectorEnv",
+        "control",
+        "/ Async",
+        "/ Sync",
+    ):
         table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("2 workers / Sync", justify="right", no_wrap=True)
     for num_envs in bench_vector.PEER_SIZES:
         with screen.status(f"gymnasium's vector envs, {num_envs} envs"):
             speed = bench_vector.peers(num_envs, seconds)
         table.add_row(
             str(num_envs),
             *(f"{1e-3 * rate:.1f}" for rate in (speed.serial, speed.sync, speed.workers, speed.asynchronous)),
-            f"{speed.workers / speed.asynchronous:.0f}x",
-            f"{speed.workers / speed.sync:.2f}x",
+            f"{1e-3 * speed.two_copies:.1f} ({speed.control:.2f}x)",
+            f"{speed.workers / speed.asynchronous:.0f}x" if speed.valid else "discarded",
+            f"{speed.workers / speed.sync:.2f}x" if speed.valid else "discarded",
         )
     screen.print(table)
     screen.print(
-        f"Targets: {bench_vector.PEER_GAIN}x AsyncVectorEnv; with 64 envs, more than SyncVectorEnv. 1 env: 1 worker.",
+        f"Targets of 2 workers: {bench_vector.PEER_GAIN}x AsyncVectorEnv; with 64 envs, more than SyncVectorEnv. "
+        f"(1 env: 1 worker.) Discarded: the control was under {LEAST_SCALING}x in all rounds.",
         style="dim",
         highlight=False,
     )

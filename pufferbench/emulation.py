@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import gymnasium
@@ -120,7 +121,7 @@ class GymnasiumEnv(PufferEnv):
         self._length = length = self._length + 1
         self._return += float(reward)
         self._rewards[0] = reward
-        if terminated or truncated or length == self._max_episode_steps:
+        if terminated or truncated or length >= self._max_episode_steps:
             return (*self._result[:4], self._end(observation, bool(terminated)))
         self._row[...] = observation
         if self._ended:  # in the step before
@@ -183,14 +184,14 @@ def _supported(space: Space, what: str, env: gymnasium.Env) -> Space:
 
 
 def _peel(env: gymnasium.Env) -> tuple[gymnasium.Env, int]:
-    """``env`` without the outer wrappers of gymnasium.make(), and its limit of steps (0: none).
+    """``env`` without the outer wrappers of gymnasium.make(), and its limit of steps.
 
     They cost more than CartPole itself, and what they do is done here: the adapter never steps before a
     reset (OrderEnforcing), counts steps (TimeLimit), and PassiveEnvChecker only looks.
     """
-    limit = 0
+    limit = sys.maxsize
     while type(env) in (OrderEnforcing, PassiveEnvChecker, TimeLimit):
         if type(env) is TimeLimit:
-            limit = min(limit or env._max_episode_steps, env._max_episode_steps)
+            limit = min(limit, env._max_episode_steps)
         env = env.env  # type: ignore[attr-defined]
     return env, limit

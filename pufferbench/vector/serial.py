@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -93,5 +94,6 @@ class Serial(VectorEnv):
 
     def close(self) -> None:
         super().close()
-        for member in self.members:
-            member.close()
+        with ExitStack() as stack:  # all of them, also when one fails
+            for member in self.members:
+                stack.callback(member.close)

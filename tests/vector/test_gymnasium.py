@@ -84,6 +84,22 @@ def test_the_limit_of_steps_counts_every_episode_anew():
     assert not any(env.step([1])[3][0] for _ in range(9))
 
 
+def test_an_interrupted_reset_does_not_make_an_episode_endless(monkeypatch):
+    env = GymnasiumEnv(gymnasium.make("MountainCar-v0", max_episode_steps=3))
+    env.reset(0)
+
+    def interrupted():
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(env._core, "reset", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            for _ in range(3):
+                env.step([1])
+    assert env.step([1])[3].tolist() == [True]
+    assert [env.step([1])[3][0] for _ in range(3)] == [False, False, True]
+
+
 class Spaces(gymnasium.Env):
     """An env of given spaces, whose observation is the last action where they are equal."""
 

@@ -4,6 +4,7 @@ import gymnasium
 import numpy as np
 import pytest
 
+import pufferbench
 from ocean_numba import Box
 from ocean_numba.breakout import Breakout
 from ocean_numba.squared import Squared
@@ -189,13 +190,25 @@ def test_a_step_that_was_interrupted_does_not_stand_in_the_way():
     vec.step(np.zeros(2, np.int32))
 
 
-def test_what_a_member_raises_comes_out_and_the_others_are_closed_too():
-    closed = []
+class Fragile(Squared):
+    closed = 0
 
-    class Closing(Squared):
-        def close(self):
-            closed.append(self)
+    def close(self):
+        Fragile.closed += 1
+        if Fragile.closed == 2:
+            raise OSError("a window that is gone")
 
-    vec = Serial(lambda: Closing(size=5), 3)
-    vec.close()
-    assert len(closed) == 3
+
+def test_one_that_cannot_be_closed_does_not_keep_the_others_open():
+    vec = Serial(lambda: Fragile(size=5), 3)
+    with pytest.raises(OSError, match="a window that is gone"):
+        vec.close()
+    assert Fragile.closed == 3
+
+
+def test_what_a_member_raises_comes_out_and_the_vector_env_goes_on():
+    env = pufferbench.make("gym-CartPole-v1", num_envs=2)
+    env.reset(0)
+    with pytest.raises(InvalidAction, match="the action 2 is not in"):
+        env.step(np.array([0, 2]))
+    assert env.step(np.array([0, 1]))[1].tolist() == [1, 1]

@@ -114,9 +114,13 @@ def scaled(rounds: list[tuple[float, float, float, float]]) -> list[tuple[float,
 
 
 def judge(rounds: list[tuple[float, float, float, float]]) -> Scaling:
-    """The best of the rounds ``(serial, one copy, workers, two copies)`` whose control scaled."""
+    """The best of the rounds ``(serial, one copy, workers, two copies)`` whose control scaled.
+
+    Serial needs one core only, so for it all rounds count.
+    """
     kept = scaled(rounds)
-    serial, one, workers, two = (max(column) for column in zip(*(kept or rounds[-1:]), strict=True))
+    _, one, workers, two = (max(column) for column in zip(*(kept or rounds[-1:]), strict=True))
+    serial = max(times[0] for times in rounds)
     return Scaling(serial, workers, one, two, len(rounds), len(rounds) - len(kept))
 
 

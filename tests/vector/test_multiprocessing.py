@@ -157,8 +157,9 @@ def test_idle_takes_no_time() -> None:
         env.step(env.actions)
         time.sleep(0.1)  # the time of polling
 
+        processes = [psutil.Process(), *psutil.Process().children()]
+
         def used() -> float:
-            processes = [psutil.Process(), *psutil.Process().children()]
             return sum(sum(process.cpu_times()[:2]) for process in processes)
 
         before = used()

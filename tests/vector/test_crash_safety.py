@@ -136,7 +136,7 @@ def test_worker_dies(deed: str, message: str, at: int) -> None:
         start = time.monotonic()
         env.reset(0)
         env.step(env.actions)
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < (2 if at >= 0 else 20)  # with the start of two processes
     if at >= 0:
         assert (caught.value.worker, caught.value.envs) == (1, range(2, 4))
     if deed == "crash":
@@ -215,7 +215,7 @@ def test_worker_hangs(at: int) -> None:
     start = time.monotonic()
     env = None
     with pytest.raises(WorkerTimeout, match=r"did not answer within 0\.\d s.*say timeout=") as caught:
-        env = Multiprocessing(naughty("hang", at), 2, 2, timeout=5.0 if at >= 0 else 0.9)
+        env = Multiprocessing(naughty("hang", at), 2, 2, timeout=60.0 if at >= 0 else 0.9)
         env.timeout = 0.3
         env.reset(0)
         env.step(env.actions)

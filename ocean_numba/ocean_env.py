@@ -181,7 +181,10 @@ class OceanEnv(PufferEnv):
         from ocean_numba.debug import guarded
 
         b = buffers
-        self._check_buffers(b)
+        # Machine code does not check where it writes: wrong arrays must be refused here.
+        b.check(
+            Buffers.fields(self.num_agents, self.observation_space, self.action_space), type(self).__name__
+        )
         for_step = (
             self.states, b.observations, b.actions, b.rewards, b.terminals, b.truncations,
             b.final_observations, b.masks, self.ended,
@@ -202,26 +205,6 @@ class OceanEnv(PufferEnv):
                 self._step_bound = guarded(self._step_bound, slow_step, self._layout, self.states)
                 self._reset_bound = guarded(self._reset_bound, slow_reset, self._layout, self.states)
         self._bound = buffers
-
-    def _check_buffers(self, buffers: Buffers) -> None:
-        """Machine code does not check where it writes: wrong arrays must be refused here."""
-        mine = Buffers.allocate(self.num_agents, self.observation_space, self.action_space)
-        for name in (
-            "observations",
-            "actions",
-            "rewards",
-            "terminals",
-            "truncations",
-            "final_observations",
-            "masks",
-        ):
-            array, right = getattr(buffers, name), getattr(mine, name)
-            if array.shape != right.shape or array.dtype != right.dtype or not array.flags.c_contiguous:
-                order = "" if array.flags.c_contiguous else "non-contiguous "
-                raise ValueError(
-                    f"{type(self).__name__}: buf.{name} is {order}{array.dtype} {array.shape}, "
-                    f"but must be contiguous {right.dtype} {right.shape}"
-                )
 
     def __getstate__(self) -> dict[str, Any]:
         machine_code = ("kernels", "_bound", "_step_bound", "_reset_bound")

@@ -14,7 +14,7 @@ __version__ = "0.1.0"
 # public name -> the module that defines it
 _HOME = {
     "PufferEnv": "pufferbench.env",
-    "make": "pufferbench.registry",
+    "make": "pufferbench.vector.make",
     "register": "pufferbench.registry",
     "list_envs": "pufferbench.registry",
     "cores": "pufferbench.system",
@@ -23,19 +23,20 @@ _HOME = {
     "NoLogger": "pufferbench.loggers",
     "budget": "pufferbench.notebooks",
 }
-_MODULES = {"pytorch", "policies", "widgets"}
+_MODULES = {"pytorch", "policies", "vector", "widgets"}
 
 __all__ = ["__version__", *sorted(_HOME), *sorted(_MODULES)]  # noqa: PLE0604
 
 if TYPE_CHECKING:
-    from pufferbench import policies, pytorch, widgets
+    from pufferbench import policies, pytorch, vector, widgets
     from pufferbench.config import TrainConfig
     from pufferbench.env import PufferEnv
     from pufferbench.loggers import NoLogger
     from pufferbench.notebooks import budget
-    from pufferbench.registry import list_envs, make, register
+    from pufferbench.registry import list_envs, register
     from pufferbench.system import cores
     from pufferbench.trainer import PuffeRL
+    from pufferbench.vector.make import make
 
 
 def __getattr__(name: str) -> Any:

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from pufferbench.registry import make
+from pufferbench.vector.make import make
 
 BATCH_SIZES = (64, 256, 1024, 4096, 16384)
 ACTION_SETS = 16  # different actions in every step: branch prediction must not learn one set by heart
@@ -85,7 +85,7 @@ def environment_speed(
     name: str, num_envs: int, seconds: float = 0.3, rounds: int = 3, **env_kwargs: Any
 ) -> EnvironmentSpeed:
     """Measure one batch size: the best of ``rounds`` rounds of about ``seconds`` CPU seconds each."""
-    with make(name, num_envs=num_envs, **env_kwargs) as env:
+    with make(name, num_envs=num_envs, backend="serial", **env_kwargs) as env:
         env.reset(0)
         actions = action_sets(env)
         calls = 1

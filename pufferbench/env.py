@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import fields as dataclass_fields
 from typing import Any, SupportsIndex, overload
 
 import numpy as np
@@ -52,19 +53,63 @@ class Buffers:
     def allocate(
         cls, num_agents: int, observation_space: Space, action_space: Space, num_action_masks: int = 0
     ) -> Buffers:
-        """New zeroed arrays for ``num_agents`` rows of one agent's spaces."""
+        """New arrays for ``num_agents`` rows of one agent's spaces, :meth:`clear`-ed."""
+        fields = cls.fields(num_agents, observation_space, action_space, num_action_masks)
+        buffers = cls(**{name: np.zeros(shape, dtype) for name, (shape, dtype) in fields.items()})
+        buffers.clear()
+        return buffers
+
+    @staticmethod
+    def fields(
+        num_agents: int, observation_space: Space, action_space: Space, num_action_masks: int = 0
+    ) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
+        """Name -> ``(shape, dtype)`` of the arrays, for whoever places them in memory."""
         observation_shape, observation_type = _layout(observation_space)
         action_shape, action_type = _layout(action_space)
-        return cls(
-            observations=np.zeros((num_agents, *observation_shape), observation_type),
-            actions=np.zeros((num_agents, *action_shape), action_type),
-            rewards=np.zeros(num_agents, np.float32),
-            terminals=np.zeros(num_agents, np.bool_),
-            truncations=np.zeros(num_agents, np.bool_),
-            final_observations=np.zeros((num_agents, *observation_shape), observation_type),
-            masks=np.ones(num_agents, np.bool_),
-            action_masks=np.ones((num_agents, num_action_masks), np.bool_) if num_action_masks else None,
-        )
+        flag = np.dtype(np.bool_)
+        fields = {
+            "observations": ((num_agents, *observation_shape), observation_type),
+            "actions": ((num_agents, *action_shape), action_type),
+            "rewards": ((num_agents,), np.dtype(np.float32)),
+            "terminals": ((num_agents,), flag),
+            "truncations": ((num_agents,), flag),
+            "final_observations": ((num_agents, *observation_shape), observation_type),
+            "masks": ((num_agents,), flag),
+        }
+        if num_action_masks:
+            fields["action_masks"] = ((num_agents, num_action_masks), flag)
+        return fields
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Name -> array, of those that are there."""
+        found = {field.name: getattr(self, field.name) for field in dataclass_fields(self)}
+        return {name: array for name, array in found.items() if array is not None}
+
+    def slice(self, start: int, stop: int) -> Buffers:
+        """Rows ``start``..``stop-1`` as views: what is written there is written here."""
+        return Buffers(**{name: array[start:stop] for name, array in self.arrays().items()})
+
+    def clear(self) -> None:
+        """As before the first reset: zeros, every agent acts, every action is legal."""
+        for name, array in self.arrays().items():
+            array[...] = name in ("masks", "action_masks")
+
+    def check(self, fields: Mapping[str, tuple[tuple[int, ...], np.dtype]], owner: str) -> None:
+        """Raises ValueError unless the arrays are those of ``fields``: machine code does not check."""
+        arrays = self.arrays()
+        if missing := sorted(fields.keys() ^ arrays.keys()):
+            raise ValueError(
+                f"{owner}: buf has {', '.join(sorted(arrays))}, but must have {', '.join(sorted(fields))} "
+                f"(they differ in {', '.join(missing)})"
+            )
+        for name, (shape, dtype) in fields.items():
+            array = arrays[name]
+            if array.shape != shape or array.dtype != dtype or not array.flags.c_contiguous:
+                order = "" if array.flags.c_contiguous else "non-contiguous "
+                raise ValueError(
+                    f"{owner}: buf.{name} is {order}{array.dtype} {array.shape}, "
+                    f"but must be contiguous {dtype} {shape}"
+                )
 
 
 def _layout(space: Space) -> tuple[tuple[int, ...], np.dtype]:
@@ -125,6 +170,7 @@ class PufferEnv:
         spec: the registry entry and keyword arguments that made this env, or None.
         first_env: index of this env's first game within the whole batch, so that a batch that is
             split over several envs plays the same games (see :func:`game_seed`).
+        choice: how ``pufferbench.make`` decided to step it and why, "" when there was nothing to decide.
     """
 
     observation_space: Space
@@ -134,6 +180,7 @@ class PufferEnv:
     first_env: int = 0
     num_action_masks: int = 0
     spec: Any = None
+    choice: str = ""
 
     def __init__(self, buf: Buffers | None = None) -> None:
         self._buffers = buf
@@ -190,6 +237,26 @@ class PufferEnv:
                 self.num_agents, self.observation_space, self.action_space, self.num_action_masks
             )
         return self._buffers
+
+    def use_buffers(self, buffers: Buffers) -> None:
+        """From now on write into these arrays; what the present ones hold is copied into them.
+
+        Vectorizers call it to place their members' rows in one set of arrays.
+
+        Raises:
+            ValueError: an array has the wrong shape, type or memory order.
+        """
+        buffers.check(
+            Buffers.fields(self.num_agents, self.observation_space, self.action_space, self.num_action_masks),
+            type(self).__name__,
+        )
+        if self._buffers is None:
+            buffers.clear()
+        else:
+            present = self._buffers.arrays()
+            for name, array in buffers.arrays().items():
+                array[...] = present[name]
+        self._buffers = buffers
 
     @property
     def observations(self) -> np.ndarray:
@@ -251,7 +318,11 @@ class PufferEnv:
             raise TypeError(
                 f"cannot make another {type(self).__name__}: it did not come from pufferbench.make()"
             )
-        return self.spec.make(num_envs=num_envs)
+        if self.spec.holds_many:
+            return self.spec.make(num_envs=num_envs)
+        if num_envs != 1:
+            raise ValueError(f"{type(self).__name__} holds one game, not {num_envs}: use pufferbench.make()")
+        return self.spec.make()
 
     def close(self) -> None:
         """Give back what the env holds. Closing twice is fine."""

@@ -1,4 +1,4 @@
-"""Names for environments: ``make("ocean-breakout", num_envs=1024)``.
+"""Names for environments: ``"ocean-breakout"``, ``"gym-CartPole-v1"``, and those of other packages.
 
 Other packages add theirs with an entry point in the group ``pufferbench.envs``. It names a function of
 one argument, which gets :func:`register` to call; it runs when the first name is looked up.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import warnings
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from importlib.metadata import entry_points
 from importlib.resources import files
@@ -46,6 +46,11 @@ class EnvSpec:
         module, _, attribute = self.entry_point.partition(":")
         return getattr(import_module(module), attribute)
 
+    @property
+    def holds_many(self) -> bool:
+        """Whether one env can hold many games: the entry point has a parameter ``num_envs``."""
+        return "num_envs" in inspect.signature(self.creator()).parameters
+
     def make(self, **kwargs: Any) -> PufferEnv:
         """A new env; ``kwargs`` go over the registered ones and must be ones the entry point takes."""
         creator = self.creator()
@@ -80,12 +85,12 @@ def register(
     kwargs: dict[str, Any] | None = None,
     preset: str | None = None,
 ) -> None:
-    """Give an environment a name that :func:`make` and the command line understand.
+    """Give an environment a name that :func:`pufferbench.make` and the command line understand.
 
     Args:
         id: the name, e.g. ``"my-env"``. Registering it again replaces it (as re-running a cell does).
         entry_point: a class or function, or ``"package.module:name"``, imported only when made.
-        kwargs: keyword arguments it is made with; :func:`make`'s own go over them.
+        kwargs: keyword arguments it is made with; those given to ``make`` go over them.
         preset: ``"package:path/to/preset.toml"`` with the settings that train it.
     """
     if not isinstance(entry_point, str) and not callable(entry_point):
@@ -113,10 +118,18 @@ def list_envs(prefix: str = "") -> list[str]:
 
 
 def spec(name: str) -> EnvSpec:
-    """The registry entry of ``name``. ``"breakout"`` finds ``"ocean-breakout"`` when nothing else fits."""
+    """The registry entry of ``name``. ``"breakout"`` finds ``"ocean-breakout"`` when nothing else fits.
+
+    ``"gym-CartPole-v1"`` is Gymnasium's ``"CartPole-v1"``; so are all its others.
+
+    Raises:
+        UnknownEnv: no such name; the message says the nearest one.
+    """
     _load_entry_points()
     if name in _specs:
         return _specs[name]
+    if name.startswith("gym-"):
+        return _gymnasium_spec(name)
     endings = [known for known in _specs if known.partition("-")[2] == name]
     if len(endings) == 1:
         return _specs[endings[0]]
@@ -126,18 +139,15 @@ def spec(name: str) -> EnvSpec:
     raise UnknownEnv(f"unknown environment {name!r}{hint} (all of them: pufferbench.list_envs())")
 
 
-def make(name: str, num_envs: int = 1, **env_kwargs: Any) -> PufferEnv:
-    """Make ``num_envs`` games of the environment called ``name``.
+def _gymnasium_spec(name: str) -> EnvSpec:
+    import gymnasium
 
-    Args:
-        name: a registered name; :func:`list_envs` has them all.
-        num_envs: games that step together as one batch.
-        env_kwargs: the environment's own parameters, e.g. ``frameskip=4``.
-
-    Raises:
-        UnknownEnv: no such name; the message says the nearest one.
-        TypeError: the environment has no such parameter.
-    """
-    if not isinstance(num_envs, int) or num_envs < 1:
-        raise ValueError(f"num_envs must be an integer of at least 1, not {num_envs!r}")
-    return spec(name).make(num_envs=num_envs, **env_kwargs)
+    env_id = name.removeprefix("gym-")
+    try:
+        gymnasium.spec(env_id)
+    except (gymnasium.error.Error, ImportError) as error:  # ImportError: "module:id" imports the module
+        hint = did_you_mean(name, [f"gym-{known}" for known in gymnasium.registry])
+        raise UnknownEnv(f"unknown environment {name!r}{hint} (Gymnasium: {error})") from None
+    # by name: the adapter lies above the registry
+    adapter = import_module("pufferbench.emulation").make_gymnasium
+    return EnvSpec(name, partial(adapter, env_id))

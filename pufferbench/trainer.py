@@ -32,6 +32,7 @@ from pufferbench.meters import EpisodeMeter, Stopwatch
 from pufferbench.pytorch import Logits, draw_noise, sample, torch_threads
 from pufferbench.records import Record, RunFolder
 from pufferbench.rollout import Rollout
+from pufferbench.vector.make import make
 
 
 class StopTraining(Exception):
@@ -95,9 +96,14 @@ class PuffeRL:
         check_options(config)  # before anything is made
         self._owns_env = isinstance(env, str)
         if isinstance(env, str):
-            env = registry.make(env, **registry.spec(env).preset().get("env", {}))
+            env = make(env, **registry.spec(env).preset().get("env", {}))
         if not isinstance(env, PufferEnv):
             raise TypeError(f"env must be a PufferEnv (see pufferbench.make) or the name of one, not {env!r}")
+        if not getattr(env, "deterministic", True):
+            raise ValueError(
+                "PuffeRL learns from whole trajectories, but the rows of this env's batches change places "
+                "(mode='async', batch_size): make it with mode='sync', or without batch_size"
+            )
         self.env = env
         preset = env.spec.preset() if env.spec is not None else {}
         self.config: TrainConfig = resolve(config, preset.get("train", {}), env.num_agents)

@@ -57,6 +57,49 @@ def test_buffer_types_follow_the_contract():
     assert buffers.action_masks.shape == (5, 5) and buffers.action_masks.all()
 
 
+def test_fields_are_what_allocate_makes():
+    for masks in (0, 3):
+        of = (5, spaces.Box(0, 255, (4, 4), np.uint8), spaces.Discrete(3), masks)
+        made = {name: (array.shape, array.dtype) for name, array in Buffers.allocate(*of).arrays().items()}
+        assert Buffers.fields(*of) == made
+        assert ("action_masks" in made) == bool(masks)
+
+
+def test_a_slice_is_a_view():
+    buffers = Buffers.allocate(5, spaces.Box(-1, 1, (3,), np.float32), spaces.Discrete(4), 4)
+    part = buffers.slice(1, 3)
+    part.observations[:] = 1
+    part.action_masks[:] = False
+    assert buffers.observations[:, 0].tolist() == [0, 1, 1, 0, 0]
+    assert buffers.action_masks[:, 0].tolist() == [True, False, False, True, True]
+    assert Buffers.allocate(1, spaces.Discrete(2), spaces.Discrete(2)).slice(0, 1).action_masks is None
+
+
+def test_other_buffers_take_over_what_is_there():
+    env, used = Counter(), Counter()
+    used.step([3, 1])
+    for each in (env, used):
+        memory = Buffers.allocate(2, each.observation_space, each.action_space)
+        memory.masks[:] = False  # as in fresh shared memory
+        memory.observations[:] = 9
+        each.use_buffers(memory)
+        assert each.buffers is memory and memory.masks.all()
+    assert not env.observations.any()
+    assert used.observations[:, 0].tolist() == [3, 1]
+
+
+def test_wrong_buffers_are_refused():
+    env = Counter()
+    with pytest.raises(ValueError, match=r"Counter: buf.observations is float32 \(3, 3\), but must be"):
+        env.use_buffers(Buffers.allocate(3, env.observation_space, env.action_space))
+    memory = Buffers.allocate(2, env.observation_space, env.action_space)
+    memory.observations = np.zeros((2, 6), np.float32)[:, ::2]
+    with pytest.raises(ValueError, match=r"non-contiguous float32 \(2, 3\), but must be contiguous"):
+        env.use_buffers(memory)
+    with pytest.raises(ValueError, match="differ in action_masks"):
+        env.use_buffers(Buffers.allocate(2, env.observation_space, env.action_space, 4))
+
+
 def test_a_space_that_is_not_flat_is_refused():
     with pytest.raises(TypeError, match="Box, Discrete or MultiDiscrete"):
         Buffers.allocate(1, spaces.Dict(), spaces.Discrete(2))

@@ -28,6 +28,8 @@ def imported_by(code: str) -> set[str]:
         ("import pufferbench; pufferbench.list_envs(); dir(pufferbench)", set()),
         ("import pufferbench; pufferbench.budget(full=2, fast=1); pufferbench.cores()", set()),
         ("from pufferbench import PufferEnv", {"numpy", "gymnasium"}),
+        ("import pufferbench.vector; dir(pufferbench.vector)", set()),
+        ("from pufferbench.vector import Serial, Threads, Multiprocessing", {"numpy", "gymnasium"}),
         ("import pufferbench.config; pufferbench.config.describe(pufferbench.config.TrainConfig)", set()),
         ("from pufferbench.cli import main; main(['--help'])", set()),
         ("import pufferbench.cli.lab", {"tyro", "rich", "numpy"}),

@@ -67,12 +67,6 @@ def test_an_unknown_option_says_the_nearest():
         pufferbench.make("test-grid", siez=3)
 
 
-@pytest.mark.parametrize("num_envs", [0, -1, 2.5, "8"])
-def test_num_envs_must_be_a_positive_integer(num_envs):
-    with pytest.raises(ValueError, match="num_envs must be an integer of at least 1"):
-        pufferbench.make("ocean-squared", num_envs=num_envs)
-
-
 @pytest.mark.parametrize("entry_point", ["module", "module:", ":Name"])
 def test_a_malformed_entry_point_is_refused(entry_point):
     with pytest.raises(ValueError, match="package.module:name"):

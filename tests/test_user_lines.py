@@ -27,8 +27,7 @@ from pufferbench.registry import UnknownEnv
 LINES = Path(__file__).with_name("user_lines.md")
 ORIGINAL = Path(__file__).resolve().parents[2] / "shared" / "USER_LINES.md"
 
-VECTOR = "needs pufferbench.vector and num_workers (issue 3)"
-EMULATION = "needs pufferbench.emulate, Wrapper and the gym-, atari-, ... names (issue 4)"
+EMULATION = "needs pufferbench.emulate, Wrapper and the pettingzoo-, atari-, ... names (issue 4)"
 POLICIES = "needs LSTMWrapper and unflatten_observations (issues 4 and 6)"
 SWEEPS = "needs Protein and the loggers (a later issue)"
 DISTRIBUTED = "needs training on several processes (a later issue)"
@@ -150,6 +149,17 @@ def last_stage(names: dict[str, Any]) -> None:
     assert names["trainer"].env is names["env"]
 
 
+def steps_and_closes(name: str, rows: int) -> Callable[[dict[str, Any]], None]:
+    def check(names: dict[str, Any]) -> None:
+        with names[name] as env:
+            assert env.reset(seed=1)[0].shape[0] == env.num_agents == rows
+            for _ in range(3):
+                _, rewards, *_ = env.step(np.zeros(rows, np.int32))
+            assert np.isfinite(rewards).all() and rewards.any()
+
+    return check
+
+
 def two_updates(names: dict[str, Any]) -> None:
     assert names["trainer"].update == 2
     assert names["trainer"].last_record["update"] == 2
@@ -160,10 +170,10 @@ CASES = {
     "import pufferbench": Case(),
     "from pufferbench import PufferEnv, PuffeRL, Protein": Case(missing=SWEEPS),
     "from pufferbench.pytorch import layer_init": Case(missing=POLICIES),
-    "from pufferbench.vector import Serial": Case(missing=VECTOR),
+    "from pufferbench.vector import Serial": Case(),
     'env = pufferbench.make("ocean-breakout"': Case(check=rows_of_breakout),
-    'env = pufferbench.make("gym-CartPole-v1"': Case(missing=EMULATION),
-    'env = pufferbench.make("my-env", num_envs=1024': Case(registered, missing=VECTOR),
+    'env = pufferbench.make("gym-CartPole-v1"': Case(check=steps_and_closes("env", 256)),
+    'env = pufferbench.make("my-env", num_envs=1024': Case(registered, steps_and_closes("env", 1024)),
     "policy = create_policy(": Case(breakout),
     "trainer = PuffeRL(env=env, policy=policy)": Case(with_policy),
     'trainer = PuffeRL(env=env, policy=policy, device="cuda"': Case(
@@ -182,10 +192,10 @@ CASES = {
     'env = pufferbench.make("procgen-coinrun"': Case(missing=EMULATION),
     'pufferbench.register(id="my-env"': Case(check=made_with_its_kwargs),
     "class Shaped(pufferbench.Wrapper)": Case(missing=EMULATION),
-    "vec = Serial(": Case(vectorizers, missing=VECTOR),
-    "vec = Multiprocessing(env_creator=lambda: MyTask()": Case(vectorizers, missing=VECTOR),
-    "vec = Multiprocessing(env_creator=create_serial_vec_env": Case(vectorizers, missing=VECTOR),
-    "vec = Multiprocessing(env_creator=creator": Case(vectorizers, missing=VECTOR),
+    "vec = Serial(": Case(vectorizers, steps_and_closes("vec", 16)),
+    "vec = Multiprocessing(env_creator=lambda: MyTask()": Case(vectorizers, steps_and_closes("vec", 256)),
+    "vec = Multiprocessing(env_creator=create_serial_vec_env": Case(vectorizers, steps_and_closes("vec", 16)),
+    "vec = Multiprocessing(env_creator=creator": Case(vectorizers, steps_and_closes("vec", 224)),
     "best = Protein(": Case(lambda: {"Protein": pufferbench.Protein}, missing=SWEEPS),
     "for difficulty in (0.1, 0.5, 1.0):": Case(registered, last_stage),
 }

@@ -15,6 +15,7 @@ from pufferbench.errors import PufferBenchError, did_you_mean
 COMMANDS = {
     "train": ("pufferbench.cli.train", "train an agent: puffer train ocean-breakout"),
     "eval": ("pufferbench.cli.evaluate", "play episodes with a trained agent, film them"),
+    "autotune": ("pufferbench.cli.autotune", "find the fastest backend for an environment here"),
     "bench": ("pufferbench.cli.bench", "measure environments and training on this machine"),
     "lab": ("pufferbench.cli.lab", "open the lessons in JupyterLab"),
     "envs": ("pufferbench.cli.envs", "list the environments"),
@@ -53,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _help() -> str:
-    commands = "\n".join(f"  {name:<8}{line}" for name, (_, line) in COMMANDS.items())
+    commands = "\n".join(f"  {name:<10}{line}" for name, (_, line) in COMMANDS.items())
     return (
         f"puffer {pufferbench.__version__}: learn, teach and do reinforcement learning.\n\n"
         f"usage: puffer COMMAND ...\n\n{commands}\n\n"

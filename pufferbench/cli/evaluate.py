@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +20,7 @@ from pufferbench.cli.train import make_env
 from pufferbench.errors import did_you_mean
 from pufferbench.records import RunFolder, load_checkpoint
 from pufferbench.registry import EnvSpec, spec
+from pufferbench.vector.make import make
 
 GAMES_AT_ONCE = 64
 SECONDS = 60  # the longest film
@@ -61,7 +63,8 @@ def main(arguments: list[str]) -> int:
     trained_with = load_checkpoint(checkpoint)[1].get("env", {}) if checkpoint else {}
     if trained_with.get("id", entry.id) != entry.id:
         raise UsageError(f"{checkpoint} was trained on {trained_with['id']}, not on {entry.id}")
-    kwargs = {name: value for name, value in trained_with.get("kwargs", {}).items() if name != "num_envs"}
+    how_it_was_stepped = inspect.signature(make).parameters  # num_envs, num_workers, ...: not for playing
+    kwargs = {k: v for k, v in trained_with.get("kwargs", {}).items() if k not in how_it_was_stepped}
     kwargs |= changed(options.env)
     screen = console()
     with make_env(entry, {**kwargs, "num_envs": min(options.episodes, GAMES_AT_ONCE)}) as env:

@@ -80,7 +80,7 @@ def signature_options(
             continue  # an object: it can be given from Python only
         given = default is not inspect.Parameter.empty
         (fields if given else obligatory).append(_field(name, kind, default, docs.get(name, "")))
-    options = dataclasses.make_dataclass(label, [*obligatory, *fields])
+    options = dataclasses.make_dataclass(label, [*obligatory, *fields], kw_only=True)
     options.__doc__ = parameters_paragraph(creator)  # tyro shows it above the options
     return options
 

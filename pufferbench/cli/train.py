@@ -20,7 +20,8 @@ from pufferbench.cli.options import changed, section, signature_options, train_o
 from pufferbench.config import TrainConfig, describe
 from pufferbench.errors import PufferBenchError
 from pufferbench.records import RunFolder, load_checkpoint
-from pufferbench.registry import EnvSpec, make, spec
+from pufferbench.registry import EnvSpec, spec
+from pufferbench.vector.make import make
 
 SPACES = ("observation_space", "action_space")  # a policy gets them from the environment
 
@@ -110,9 +111,11 @@ def fresh(name: str, arguments: list[str]) -> Any:
 def new_run_options(entry: EnvSpec, policy: Callable[..., Any]) -> type:
     """All options of ``puffer train ENV``, with the environment's preset as defaults."""
     preset = entry.preset()
-    env = signature_options(
-        "EnvOptions", entry.creator(), ("buf",), {**entry.kwargs, **preset.get("env", {})}
-    )
+    defaults = {**entry.kwargs, **preset.get("env", {})}
+    own = signature_options("OwnOptions", entry.creator(), ("buf",), defaults)
+    how_to_step = signature_options("VectorOptions", make, ("name", "batch_size"), defaults)
+    env = dataclasses.make_dataclass("EnvOptions", [], bases=(own, how_to_step))
+    env.__doc__ = own.__doc__
     about_policy = signature_options("PolicyOptions", policy, SPACES, preset.get("policy", {}))
     train = train_options(preset.get("train", {}))
     folder = _help(Path | None, "Folder for this run; default: runs/ENV-TIME.")

@@ -1,0 +1,109 @@
+"""One seed, one trajectory: whatever the backend and however the games are split."""
+
+from functools import partial
+
+import gymnasium
+import numpy as np
+import pytest
+
+import pufferbench
+from ocean_numba.breakout import Breakout
+from ocean_numba.target import Target
+from pufferbench.vector import Multiprocessing, Serial, Threads
+
+GAMES = 6
+
+
+def cartpole():
+    return gymnasium.make("CartPole-v1", max_episode_steps=20)
+
+
+def native(game, games, **params):
+    return partial(game, num_envs=games, **params)
+
+
+NATIVE = {
+    "plain": lambda game, **p: game(num_envs=GAMES, **p),
+    "serial of games": lambda game, **p: Serial(native(game, 1, **p), GAMES),
+    "serial of batches": lambda game, **p: Serial(native(game, 3, **p), 2),
+    "2 threads": lambda game, **p: Threads(game(num_envs=GAMES, **p), 2),
+    "4 threads": lambda game, **p: Threads(game(num_envs=GAMES, **p), 4),
+    "1 worker": lambda game, **p: Multiprocessing(native(game, 6, **p), 1, 1),
+    "2 workers": lambda game, **p: Multiprocessing(native(game, 3, **p), 2, 2),
+    "3 workers": lambda game, **p: Multiprocessing(native(game, 1, **p), GAMES, 3),
+    "serials in workers": lambda game, **p: Multiprocessing(
+        partial(Serial, native(game, 1, **p), 3), num_envs=2, num_workers=2
+    ),
+}
+GYMNASIUM = {
+    "serial": lambda: Serial(cartpole, GAMES),
+    "1 worker": lambda: Multiprocessing(cartpole, GAMES, 1),
+    "2 workers": lambda: Multiprocessing(cartpole, GAMES, 2),
+    "3 workers": lambda: Multiprocessing(cartpole, GAMES, 3),
+    "unequal workers": lambda: Multiprocessing(cartpole, GAMES, 4),
+    "serials in workers": lambda: Multiprocessing(partial(Serial, cartpole, 2), num_envs=3, num_workers=2),
+}
+
+
+def trajectory(env, steps):
+    """Everything that comes out, as plain data. Seeded once, then reset once more without a seed."""
+    seen = []
+    with env:
+        high = getattr(env.action_space, "nvec", getattr(env.action_space, "n", None))
+        rng = np.random.default_rng(1)
+        for seed in (7, None):
+            observations, infos = env.reset(seed)
+            seen.append((observations.tobytes(), list(infos)))
+            for _ in range(steps):
+                *arrays, infos = env.step(rng.integers(0, high, env.actions.shape))
+                finals = env.final_observations[env.truncations]
+                seen.append((*(a.tobytes() for a in (*arrays, env.masks, finals)), list(infos)))
+    return seen
+
+
+@pytest.mark.parametrize("backend", list(NATIVE)[1:])
+@pytest.mark.parametrize(("game", "params"), [(Breakout, {}), (Target, {"agents": 3})])
+def test_native_games(game, params, backend):
+    expected = trajectory(NATIVE["plain"](game, **params), 600)
+    assert sum(len(seen[-1]) for seen in expected) > GAMES, "no episode ended"
+    assert trajectory(NATIVE[backend](game, **params), 600) == expected
+
+
+@pytest.mark.parametrize("backend", list(GYMNASIUM)[1:])
+def test_gymnasium_envs(backend):
+    expected = trajectory(GYMNASIUM["serial"](), 100)
+    assert sum(len(seen[-1]) for seen in expected) > GAMES
+    assert trajectory(GYMNASIUM[backend](), 100) == expected
+
+
+# -- what is learned ----------------------------------------------------------------------------
+
+TIMES = {"elapsed", "eta", "sps"}
+
+
+def metrics(env, updates=5):
+    """The records of a short training, without what a clock says."""
+    import torch
+
+    torch.manual_seed(3)
+    with env, pufferbench.PuffeRL(env=env, seed=3, bptt_horizon=16, total_timesteps=10**6) as trainer:
+        records = []
+        for _ in range(updates):
+            trainer.evaluate()
+            trainer.train()
+            record = trainer.mean_and_log()
+            records.append({k: v for k, v in record.items() if k not in TIMES and not k.startswith("time_")})
+        return records
+
+
+@pytest.mark.parametrize("how", [{"backend": "threads", "num_workers": 2}, {"num_workers": 2}])
+def test_five_updates_learn_the_same_from_native_games(how):
+    serial = metrics(pufferbench.make("ocean-cartpole", num_envs=64, backend="serial"))
+    assert any(record.get("episodes") for record in serial)
+    assert metrics(pufferbench.make("ocean-cartpole", num_envs=64, **how)) == serial
+
+
+def test_five_updates_learn_the_same_from_gymnasium_envs():
+    serial = metrics(pufferbench.make("gym-CartPole-v1", num_envs=16))
+    assert any(record.get("episodes") for record in serial)
+    assert metrics(pufferbench.make("gym-CartPole-v1", num_envs=16, num_workers=2)) == serial

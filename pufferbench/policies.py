@@ -44,6 +44,8 @@ class MLP(nn.Module):
         self, observation_space: spaces.Box, action_space: spaces.Space, hidden_size: int = 128
     ) -> None:
         super().__init__()
+        if not isinstance(observation_space, spaces.Box):
+            raise TypeError(f"an MLP sees arrays of numbers (a Box space), not {observation_space}")
         if not isinstance(hidden_size, int) or hidden_size < 1:
             raise ValueError(f"hidden_size must be a whole number of at least 1, not {hidden_size!r}")
         self.arguments = {"hidden_size": hidden_size}  # what a run folder needs to make this policy again

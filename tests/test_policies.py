@@ -104,6 +104,11 @@ def test_value_scale_follows_the_returns():
     assert policy.value_std.item() == pytest.approx(1, abs=0.5)
 
 
+def test_observations_that_are_no_array():
+    with pytest.raises(TypeError, match=r"an MLP sees arrays of numbers \(a Box space\), not Discrete\(16\)"):
+        MLP(spaces.Discrete(16), spaces.Discrete(2))
+
+
 @pytest.mark.parametrize("bad", [0, -1, 1.5, "big"])
 def test_impossible_hidden_size(bad):
     with pytest.raises(ValueError, match="hidden_size"):

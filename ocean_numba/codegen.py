@@ -4,7 +4,7 @@ Compiled and Python mode run this same text. Text, because Numba's on-disk cache
 of a real file; generated, because which fields are zeroed and reported differs from game to game.
 
 The text calls ``game_reset``, ``game_step`` and ``game_observe`` (the game's functions) and uses the
-decorators ``fast``, ``inner`` and ``exact``; all of them, and ``ACTION_LOW``/``ACTION_HIGH``, are put into the
+decorators ``kernel`` and ``inner``; all of them, and ``ACTION_LOW``/``ACTION_HIGH``, are put into the
 module's globals by whoever loads it.
 """
 
@@ -16,7 +16,7 @@ from gymnasium.spaces import Box, Discrete, MultiDiscrete
 from ocean_numba.game import Layout
 
 # Part of every kernel's hash: raise it when the text below changes its meaning.
-KERNELS_VERSION = 1
+KERNELS_VERSION = 2
 
 _RESET = '''
 @inner
@@ -27,14 +27,14 @@ def restart(s):
 '''
 
 _ONE_AGENT = '''
-@fast
+@kernel
 def reset_rows(states, observations, masks, start, stop):
     for i in range(start, stop):
         restart(states[i])
         game_observe(states[i], observations[i])
 
 
-@fast
+@kernel
 def step_rows(
     states, observations, actions, rewards, terminals, truncations, final_observations, masks, ended, start, stop
 ):
@@ -66,7 +66,7 @@ def step_rows(
 '''
 
 _SEVERAL_AGENTS = '''
-@fast
+@kernel
 def reset_rows(states, observations, masks, start, stop):
     for game in range(start // {agents}, stop // {agents}):
         s = states[game]
@@ -76,7 +76,7 @@ def reset_rows(states, observations, masks, start, stop):
             game_observe(s, k, observations[game * {agents} + k])
 
 
-@fast
+@kernel
 def step_rows(
     states, observations, actions, rewards, terminals, truncations, final_observations, masks, ended, start, stop
 ):
@@ -126,7 +126,7 @@ def step_rows(
 '''
 
 _FIND_INVALID_NUMBERS = '''
-@exact
+@inner
 def find_invalid(actions, start, stop):
     """The first row whose action is not {low}..{high}, or -1. The first loop has no branch: it is vectorised."""
     invalid = False
@@ -140,7 +140,7 @@ def find_invalid(actions, start, stop):
 '''
 
 _FIND_INVALID_VECTORS = '''
-@exact
+@inner
 def find_invalid(actions, start, stop):
     """The first row with an action outside ACTION_LOW..ACTION_HIGH (NaN is outside), or -1."""
     rows = actions.reshape(actions.shape[0], {size})

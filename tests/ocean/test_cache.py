@@ -174,3 +174,22 @@ def test_cloudpickle_in_one_process_keeps_the_game():
     env.step([1, 1, 1])
     copy.step([1, 1, 1])
     np.testing.assert_array_equal(env.observations, copy.observations)
+
+
+def test_a_kernel_from_the_cache_plays_as_one_fresh_from_the_compiler(tmp_path):
+    """Bit for bit, on the game with the most arithmetic. Numba's fastmath broke this."""
+    program = """
+        import hashlib
+        import numpy as np
+        from ocean_numba.target import Target
+        env = Target(num_envs=6, agents=3)
+        env.reset(3)
+        rng, digest = np.random.default_rng(0), hashlib.sha256()
+        for _ in range(300):
+            env.step(rng.integers(0, (9, 5), (18, 2), dtype=np.int32))
+            digest.update(env.observations.tobytes())
+        print(env.kernels.cache_hits, digest.hexdigest())
+    """
+    fresh, cached = run(program, tmp_path).split(), run(program, tmp_path).split()
+    assert (fresh[0], cached[0]) == ("0", "2")
+    assert fresh[1] == cached[1]

@@ -17,6 +17,7 @@ from typing import Any
 
 import psutil
 import pytest
+from processes import workers
 from vector_envs import Counter, Huge, naughty
 
 from pufferbench.vector import Multiprocessing, WorkerError
@@ -148,7 +149,7 @@ def test_worker_dies(deed: str, message: str, at: int) -> None:
             env.reset()
         env.close()
         env.close()
-    assert wait_for(lambda: not psutil.Process().children(), 2)
+    assert wait_for(lambda: not workers(), 2)
 
 
 @posix
@@ -226,7 +227,7 @@ def test_worker_hangs(at: int) -> None:
         start = time.monotonic()
         env.close()
         assert time.monotonic() - start < 5
-    assert wait_for(lambda: not psutil.Process().children(), 2)
+    assert wait_for(lambda: not workers(), 2)
 
 
 @posix

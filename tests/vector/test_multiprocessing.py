@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
+from processes import workers
 from vector_envs import Chatty, Counter, Other
 
 from pufferbench.env import EpisodeInfos
@@ -157,7 +158,7 @@ def test_idle_takes_no_time() -> None:
         env.step(env.actions)
         time.sleep(0.1)  # the time of polling
 
-        processes = [psutil.Process(), *psutil.Process().children()]
+        processes = [psutil.Process(), *workers()]
 
         def used() -> float:
             return sum(sum(process.cpu_times()[:2]) for process in processes)

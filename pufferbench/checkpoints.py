@@ -20,12 +20,6 @@ if TYPE_CHECKING:
     from pufferbench.trainer import PuffeRL
 
 
-RESUME_NOTE = (
-    "weights, optimizer, schedule and counters go on; the environments' states are not saved yet, "
-    "so their episodes begin anew"
-)
-
-
 def describe(trainer: PuffeRL) -> dict[str, Any]:
     """What a training is, in plain data by section: for config.toml, and for the header of checkpoints."""
     spec, policy = trainer.env.spec, trainer.policy

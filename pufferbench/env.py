@@ -7,7 +7,7 @@ Nothing is allocated per step and nothing is copied on the way to the learner.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import fields as dataclass_fields
 from typing import Any, SupportsIndex, overload
@@ -375,6 +375,3 @@ def game_seed(seed: int, index: int) -> int:
     neighbouring seeds share none, as ``seed + index`` would.
     """
     return mix((mix(seed & _MASK) + index) & _MASK)
-
-
-Creator = Callable[..., PufferEnv]

@@ -27,6 +27,11 @@ class Rollout:
     """
 
     def __init__(self, env: PufferEnv, horizon: int, device: torch.device) -> None:
+        if not getattr(env, "deterministic", True):
+            raise ValueError(
+                "PuffeRL learns from whole trajectories, but the rows of this env's batches change places "
+                "(mode='async', batch_size): make it with mode='sync', or without batch_size"
+            )
         keep_freed_memory()  # what learning frees it takes again at once, minibatch after minibatch
         rows, sizes = env.num_agents, policies.output_sizes(env.action_space)
         shape: tuple[int, ...] = () if isinstance(env.action_space, spaces.Discrete) else (len(sizes),)

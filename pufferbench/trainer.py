@@ -99,11 +99,6 @@ class PuffeRL:
             env = make(env, **registry.spec(env).preset().get("env", {}))
         if not isinstance(env, PufferEnv):
             raise TypeError(f"env must be a PufferEnv (see pufferbench.make) or the name of one, not {env!r}")
-        if not getattr(env, "deterministic", True):
-            raise ValueError(
-                "PuffeRL learns from whole trajectories, but the rows of this env's batches change places "
-                "(mode='async', batch_size): make it with mode='sync', or without batch_size"
-            )
         self.env = env
         preset = env.spec.preset() if env.spec is not None else {}
         self.config: TrainConfig = resolve(config, preset.get("train", {}), env.num_agents)
@@ -205,19 +200,11 @@ class PuffeRL:
             with torch.inference_mode():
                 pieces = [self._forward(piece.to(self.device))[1].cpu() for piece in finals.split(8192)]
             final_values[rollout.truncations] = torch.cat(pieces)
-        parts = (
-            rollout.rewards,
-            rollout.values,
-            rollout.terminals,
-            rollout.truncations,
-            final_values,
-            rollout.masks,
-        )
-        rewards, values, terminals, truncations, final_values, masks = (
-            part.to(self.device) for part in parts
-        )
+        ends = rollout.terminals, rollout.truncations
+        parts = (rollout.rewards, rollout.values, *ends, final_values, rollout.masks)
+        rewards, values, terminals, truncations, finals, masks = (part.to(self.device) for part in parts)
         advantage, used = advantages(
-            rewards, values, terminals, truncations, final_values, masks, config.gamma, config.gae_lambda
+            rewards, values, terminals, truncations, finals, masks, config.gamma, config.gae_lambda
         )
         return rollout.batch(advantage, used)
 

@@ -202,9 +202,9 @@ class PuffeRL:
             final_values[rollout.truncations] = torch.cat(pieces)
         ends = rollout.terminals, rollout.truncations
         parts = (rollout.rewards, rollout.values, *ends, final_values, rollout.masks)
-        rewards, values, terminals, truncations, finals, masks = (part.to(self.device) for part in parts)
+        rewards, values, terminals, truncations, final_values, masks = (p.to(self.device) for p in parts)
         advantage, used = advantages(
-            rewards, values, terminals, truncations, finals, masks, config.gamma, config.gae_lambda
+            rewards, values, terminals, truncations, final_values, masks, config.gamma, config.gae_lambda
         )
         return rollout.batch(advantage, used)
 

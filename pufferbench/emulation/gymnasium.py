@@ -1,4 +1,4 @@
-"""Other people's environments behind the PufferEnv contract."""
+"""A Gymnasium environment behind the PufferEnv contract."""
 
 from __future__ import annotations
 
@@ -14,15 +14,6 @@ from pufferbench.env import Buffers, EpisodeInfos, Infos, PufferEnv, Space, Step
 from pufferbench.errors import InvalidAction
 
 EPISODE = np.dtype([("episode_return", np.float32), ("episode_length", np.int32)], align=True)
-
-
-def as_puffer(env: Any) -> PufferEnv:
-    """``env`` itself when it is a PufferEnv; a Gymnasium env in its adapter."""
-    if isinstance(env, PufferEnv):
-        return env
-    if isinstance(env, gymnasium.Env):
-        return GymnasiumEnv(env)
-    raise TypeError(f"expected a PufferEnv or a gymnasium.Env, not {type(env).__name__}: {env!r}")
 
 
 def make_gymnasium(env_id: str, **kwargs: Any) -> GymnasiumEnv:

@@ -1,0 +1,4 @@
+"""Other people's environments behind the PufferEnv contract."""
+
+from pufferbench.emulation.adapt import as_puffer
+from pufferbench.emulation.gymnasium import GymnasiumEnv, make_gymnasium

@@ -7,10 +7,16 @@ from typing import Any
 
 # id -> (class, preset)
 GAMES = {
+    # sanity: each isolates one thing that a learner can get wrong
     "ocean-squared": ("ocean_numba.squared:Squared", "squared"),
+    # control
     "ocean-cartpole": ("ocean_numba.cartpole:CartPole", "cartpole"),
     "ocean-cartpole-continuous": ("ocean_numba.cartpole:CartPoleContinuous", "cartpole-continuous"),
+    # arcade
     "ocean-breakout": ("ocean_numba.breakout:Breakout", "breakout"),
+    # grids and boards
+    # swarms
+    "ocean-commons": ("ocean_numba.commons:Commons", "commons"),
     "ocean-target": ("ocean_numba.target:Target", "target"),
 }
 

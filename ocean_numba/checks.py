@@ -23,7 +23,7 @@ from ocean_numba.codegen import action_bounds
 from ocean_numba.errors import GameError
 from ocean_numba.explain import run_error, source
 from ocean_numba.functions import ALLOWED_BUILTINS, code_of, is_constant, is_math, reachable
-from ocean_numba.game import NEEDED, Layout
+from ocean_numba.game import Layout
 from ocean_numba.layout import Kind
 from ocean_numba.python_mode import ArrayProxy, RecordsProxy
 from pufferbench.errors import did_you_mean
@@ -59,8 +59,7 @@ TRIAL_SECONDS = 0.04
 
 def check(layout: Layout) -> None:
     """Raise one GameError for the first mistake found in the game."""
-    functions = {key: layout.game.functions[key] for key in NEEDED}
-    found = list(reachable(functions))
+    found = list(reachable(layout.game.compiled))
     for function, names in found:
         _check_code(layout.game.name, function, names)
     _check_returns(layout)
@@ -181,28 +180,79 @@ def _check_returns(layout: Layout) -> None:
 
 
 def _trial(layout: Layout) -> None:
-    game, functions = layout.game, layout.game.functions
+    game = layout.game
     states = np.zeros(1, layout.record)
     for key, value in layout.params.items():
         states[key] = value
     states["rng"] = rng.seeds(0, 0, 1)
     s = RecordsProxy(states)[0]
+    masks = np.ones(layout.agents, np.bool_)
     chance = np.random.default_rng(0)
-    functions["reset"](s)
+    _reset(layout, s, masks)
     _check_observation(layout, states, s)
     deadline = time.perf_counter() + TRIAL_SECONDS
-    for _ in range(TRIAL_STEPS):
+    for number in range(TRIAL_STEPS):
+        actions = _random_actions(layout, chance)
+        if game.has_legal:
+            legal = _legal(layout, s, masks)
+            if number % 4:  # and now and then any action: a game must stand them all
+                actions = legal_actions(layout.action_space, legal, chance)
         s.episode_length += 1
-        if _step(layout, s, _random_actions(layout, chance)):
+        if _step(layout, s, actions, masks):
             _observe(layout, s, 0)  # the final observation must work too
             for key in (*game.state, "episode_length"):
                 states[key] = 0
-            functions["reset"](s)
+            masks[:] = True
+            _reset(layout, s, masks)
         for agent in range(min(layout.agents, 4)):
             _observe(layout, s, agent)
         if time.perf_counter() > deadline:
             break
     _check_observation(layout, states, s)
+
+
+def _reset(layout: Layout, s: Any, masks: np.ndarray) -> None:
+    layout.game.functions["reset"](s, *[ArrayProxy(masks)] * layout.game.resets_masks)
+
+
+def _legal(layout: Layout, s: Any, masks: np.ndarray) -> np.ndarray:
+    """The legal actions of every agent, bool ``[agents, actions]``: all written, and none without any."""
+    name, several = layout.game.name, layout.game.several
+    found = np.ones((layout.agents, layout.num_action_masks), np.bool_)
+    for agent in range(layout.agents):
+        other = ~found[agent]
+        for mask in (found[agent], other):
+            layout.game.functions["legal"](s, *[agent] * several, ArrayProxy(mask))
+        if len(unwritten := np.argwhere(found[agent] != other)):
+            raise GameError(
+                f"{name}.legal must write every element, but leaves mask[{unwritten[0][0]}] as it was"
+            )
+        start = 0
+        for choice, n in enumerate(sizes_of(layout.action_space)):
+            if masks[agent] and not found[agent, start : start + n].any():
+                who = f" to agent {agent}" if several else ""
+                what = f" for choice {choice}" if layout.action_space.shape else ""
+                raise GameError(
+                    f"{name}.legal leaves no legal action{what}{who}; one that acts needs at least one"
+                )
+            start += n
+    return found
+
+
+def sizes_of(space: Any) -> list[int]:
+    """How many actions each choice of a Discrete or MultiDiscrete space has."""
+    return np.ravel(getattr(space, "nvec", getattr(space, "n", 0))).tolist()
+
+
+def legal_actions(space: Any, masks: np.ndarray, chance: np.random.Generator) -> np.ndarray:
+    """A random legal action, int32, for each row of ``masks`` (bool ``[rows, actions]``)."""
+    score = np.where(masks, chance.random(masks.shape), -1.0)
+    choices, start = [], 0
+    for n in sizes_of(space):
+        choices.append(score[:, start : start + n].argmax(1))
+        start += n
+    picked = np.stack(choices, 1).reshape(len(masks), *(space.shape or ())) + space.start
+    return picked.astype(np.int32)
 
 
 def _random_actions(layout: Layout, chance: np.random.Generator) -> np.ndarray:
@@ -213,8 +263,8 @@ def _random_actions(layout: Layout, chance: np.random.Generator) -> np.ndarray:
     return chance.integers(low, high, shape, endpoint=True).astype(np.int32)
 
 
-def _step(layout: Layout, s: Any, actions: np.ndarray) -> bool:
-    """One step of the game; whether it ended."""
+def _step(layout: Layout, s: Any, actions: np.ndarray, masks: np.ndarray) -> bool:
+    """One step of the game; whether it ended. ``masks`` stay as the game leaves them."""
     step, name = layout.game.functions["step"], layout.game.name
     if not layout.game.several:
         action = ArrayProxy(actions)[0]
@@ -222,7 +272,7 @@ def _step(layout: Layout, s: Any, actions: np.ndarray) -> bool:
     else:
         agents = layout.agents
         rewards, terminals = np.zeros(agents, np.float32), np.zeros(agents, np.bool_)
-        arrays = [actions, rewards, terminals] + [np.ones(agents, np.bool_)] * layout.game.uses_masks
+        arrays = [actions, rewards, terminals] + [masks] * layout.game.uses_masks
         result, number = step(s, *map(ArrayProxy, arrays)), 2
         if np.isnan(rewards).any():
             raise GameError(f"{name}.step gives agent {int(np.isnan(rewards).argmax())} the reward nan")

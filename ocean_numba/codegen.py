@@ -3,9 +3,9 @@
 Compiled and Python mode run this same text. Text, because Numba's on-disk cache only works for functions
 of a real file; generated, because which fields are zeroed and reported differs from game to game.
 
-The text calls ``game_reset``, ``game_step`` and ``game_observe`` (the game's functions) and uses the
-decorators ``kernel`` and ``inner``; all of them, and ``ACTION_LOW``/``ACTION_HIGH``, are put into the
-module's globals by whoever loads it.
+The text calls ``game_reset``, ``game_step``, ``game_observe`` and, where there is one, ``game_legal`` (the
+game's functions) and uses the decorators ``kernel`` and ``inner``; all of them, and
+``ACTION_LOW``/``ACTION_HIGH``, are put into the module's globals by whoever loads it.
 """
 
 from __future__ import annotations
@@ -16,28 +16,30 @@ from gymnasium.spaces import Box, Discrete, MultiDiscrete
 from ocean_numba.game import Layout
 
 # Part of every kernel's hash: raise it when the text below changes its meaning.
-KERNELS_VERSION = 2
+KERNELS_VERSION = 3
+
+_STEP_ARRAYS = ("observations", "actions", "rewards", "terminals", "truncations", "final_observations")
 
 _RESET = '''
 @inner
-def restart(s):
+def restart({restart_arguments}):
     """A new episode: everything zero except the parameters and the generator, then the game's own reset."""
 {zero_lines}
-    game_reset(s)
+    game_reset({restart_arguments})
 '''
 
 _ONE_AGENT = '''
 @kernel
-def reset_rows(states, observations, masks, start, stop):
+def reset_rows({for_reset}, start, stop):
     for i in range(start, stop):
-        restart(states[i])
-        game_observe(states[i], observations[i])
+        s = states[i]
+        restart(s)
+        game_observe(s, observations[i])
+{legal_line}
 
 
 @kernel
-def step_rows(
-    states, observations, actions, rewards, terminals, truncations, final_observations, masks, ended, start, stop
-):
+def step_rows({for_step}, start, stop):
     """One step of games start..stop-1. Returns how many episodes ended, or -1-i when action i is invalid."""
     invalid = find_invalid(actions, start, stop)
     if invalid >= 0:
@@ -62,24 +64,26 @@ def step_rows(
             count += 1
             restart(s)
         game_observe(s, observations[i])
+{legal_line}
     return count
 '''
 
 _SEVERAL_AGENTS = '''
 @kernel
-def reset_rows(states, observations, masks, start, stop):
+def reset_rows({for_reset}, start, stop):
     for game in range(start // {agents}, stop // {agents}):
+        first = game * {agents}
+        last = first + {agents}
         s = states[game]
-        restart(s)
+        masks[first:last] = True
+        restart({restart_arguments})
         for k in range({agents}):
-            masks[game * {agents} + k] = True
-            game_observe(s, k, observations[game * {agents} + k])
+            game_observe(s, k, observations[first + k])
+{legal_line}
 
 
 @kernel
-def step_rows(
-    states, observations, actions, rewards, terminals, truncations, final_observations, masks, ended, start, stop
-):
+def step_rows({for_step}, start, stop):
     """One step of the games of rows start..stop-1. Returns how many agents' episodes ended, or -1-i when
     row i's action is invalid."""
     invalid = find_invalid(actions, start, stop)
@@ -118,10 +122,11 @@ def step_rows(
                 returns[k] = 0
                 lengths[k] = 0
         if terminated or cut:
-            restart(s)
-{unmask_lines}
+{unmask_line}
+            restart({restart_arguments})
         for k in range({agents}):
             game_observe(s, k, observations[first + k])
+{legal_line}
     return count
 '''
 
@@ -175,16 +180,27 @@ def kernel_text(layout: Layout) -> str:
         f"{indent}e.{name} = s.{name}{'[k]' if name in layout.agent_metrics else ''}" for name in game.metrics
     )
     rows = "actions[first:last], rewards[first:last], terminals[first:last]"
+    if game.several:
+        legal_line = "            game_legal(s, k, action_masks[first + k])"
+    else:
+        legal_line = "        game_legal(s, action_masks[i])"
+    masks = ("masks", "action_masks") if game.has_legal else ("masks",)
     main = (_SEVERAL_AGENTS if game.several else _ONE_AGENT).format(
         agents=layout.agents,
+        for_reset=", ".join(("states", "observations", *masks)),
+        for_step=", ".join(("states", *_STEP_ARRAYS, *masks, "ended")),
         metric_lines=metric_lines,
+        legal_line=legal_line if game.has_legal else "",
         step_arguments=f"s, {rows}, masks[first:last]" if game.uses_masks else f"s, {rows}",
+        restart_arguments="s, masks[first:last]" if game.resets_masks else "s",
         acting="masks[first + k]" if game.uses_masks else "1",
-        unmask_lines="            masks[first:last] = True" if game.uses_masks else "",
+        unmask_line="            masks[first:last] = True" if game.uses_masks else "",
     )
-    parts = [_find_invalid(layout.action_space), _RESET.format(zero_lines="\n".join(zero_lines)), main]
+    restart = _RESET.format(
+        zero_lines="\n".join(zero_lines), restart_arguments="s, masks" if game.resets_masks else "s"
+    )
     title = f'"""Generated by ocean_numba for {game.name}: a cache, deleting it is safe."""\n'
-    return title + "\n".join(parts)
+    return title + "\n".join([_find_invalid(layout.action_space), restart, main])
 
 
 def action_bounds(space: Discrete | MultiDiscrete | Box) -> tuple[np.ndarray, np.ndarray]:

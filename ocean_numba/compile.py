@@ -19,7 +19,7 @@ from ocean_numba.codegen import KERNELS_VERSION, action_bounds, kernel_text
 from ocean_numba.errors import GameError
 from ocean_numba.explain import compile_error
 from ocean_numba.functions import Converter, fingerprint, reachable, uses_double
-from ocean_numba.game import NEEDED, Layout
+from ocean_numba.game import Layout
 
 # No fastmath: with it, LLVM rounds the same source differently in different places, and a kernel fresh from
 # the compiler played other games than the same kernel from the cache. CartPole ran 15 % faster, nothing else.
@@ -48,7 +48,7 @@ def kernel_file(layout: Layout, debug: bool) -> tuple[Any, str]:
     parts = [
         f"kernels {KERNELS_VERSION}, numba {numba.__version__}, debug {debug}",
         text,
-        *fingerprint({key: layout.game.functions[key] for key in NEEDED}),
+        *fingerprint(layout.game.compiled),
         repr(np.lib.format.dtype_to_descr(layout.record)),
         repr(layout.record.fields),
         repr(layout.ended),
@@ -65,7 +65,7 @@ def python_kernels(layout: Layout) -> Kernels:
         **dict.fromkeys(("kernel", "inner"), lambda function: function),
         "ACTION_LOW": low,
         "ACTION_HIGH": high,
-        **{f"game_{key}": layout.game.functions[key] for key in NEEDED},
+        **{f"game_{key}": function for key, function in layout.game.compiled.items()},
     }
     exec(compile(kernel_text(layout), f"<{layout.game.name} kernels>", "exec"), namespace)
     return Kernels(namespace["step_rows"], namespace["reset_rows"])
@@ -98,9 +98,7 @@ def _load(
         raise
     except NumbaError as error:
         cache.remove(path)
-        functions = [
-            function for function, _ in reachable({key: layout.game.functions[key] for key in NEEDED})
-        ]
+        functions = [function for function, _ in reachable(layout.game.compiled)]
         raise compile_error(layout.game.name, functions, error) from None
     except (
         Exception
@@ -139,7 +137,7 @@ def _compile(
         inner=numba.njit(**options),
         ACTION_LOW=low,
         ACTION_HIGH=high,
-        **{f"game_{key}": converter.convert(layout.game.functions[key]) for key in NEEDED},
+        **{f"game_{key}": converter.convert(function) for key, function in layout.game.compiled.items()},
     )
     sys.modules[module.__name__] = module
     exec(compile(text, str(path), "exec"), vars(module))

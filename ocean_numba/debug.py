@@ -10,7 +10,7 @@ import numpy as np
 from ocean_numba.errors import GameError
 from ocean_numba.explain import run_error
 from ocean_numba.functions import reachable
-from ocean_numba.game import NEEDED, Layout
+from ocean_numba.game import Layout
 
 
 def guarded(
@@ -30,7 +30,7 @@ def guarded(
             return kernel(start, stop)
         except IndexError as compiled_error:
             states[:] = before
-            functions = [f for f, _ in reachable({key: layout.game.functions[key] for key in NEEDED})]
+            functions = [f for f, _ in reachable(layout.game.compiled)]
             try:
                 replay(start, stop)
             except Exception as error:

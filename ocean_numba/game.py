@@ -16,7 +16,7 @@ from ocean_numba.layout import Kind, read_fields, record_dtype, resolve_shape
 from pufferbench.errors import did_you_mean
 
 NEEDED = ("reset", "step", "observe")
-FUNCTIONS = (*NEEDED, "draw")
+FUNCTIONS = (*NEEDED, "legal", "draw")
 DECLARATIONS = ("observation", "action", "agents", "metrics", "State", "Params")
 
 
@@ -25,7 +25,8 @@ class Game:
     """What the class body of a game says, apart from any parameter values.
 
     ``several`` is True where the functions have the form for several agents:
-    ``step(s, actions, rewards, terminals[, masks])`` and ``observe(s, i, obs)``.
+    ``step(s, actions, rewards, terminals[, masks])`` and ``observe(s, i, obs)``; ``uses_masks`` and
+    ``resets_masks`` tell whether step and reset take ``masks``.
     """
 
     name: str
@@ -39,6 +40,17 @@ class Game:
     metrics: tuple[str, ...] = ()
     several: bool = False
     uses_masks: bool = False
+    resets_masks: bool = False
+
+    @property
+    def has_legal(self) -> bool:
+        """Whether ``legal`` says which actions are allowed."""
+        return "legal" in self.functions
+
+    @property
+    def compiled(self) -> dict[str, FunctionType]:
+        """The functions that become machine code: all but ``draw``."""
+        return {key: function for key, function in self.functions.items() if key != "draw"}
 
 
 @dataclass
@@ -53,6 +65,7 @@ class Layout:
     record: np.dtype
     ended: np.dtype
     agent_metrics: frozenset[str] = field(default_factory=frozenset)
+    num_action_masks: int = 0
 
 
 def read_game(cls: type, parent: Game | None) -> Game | None:
@@ -101,21 +114,23 @@ def _check_functions(game: Game) -> None:
     count = {key: function.__code__.co_argcount for key, function in game.functions.items()}
     game.several = count["step"] in (4, 5)
     game.uses_masks = count["step"] == 5
+    game.resets_masks = game.uses_masks and count["reset"] == 2
     forms = {
-        "reset": {1: "reset(s)"},
+        "reset": {1: "reset(s)", 2: "reset(s, masks)"} if game.uses_masks else {1: "reset(s)"},
         "step": {
             2: "step(s, action)",
             4: "step(s, actions, rewards, terminals)",
             5: "step(s, actions, rewards, terminals, masks)",
         },
         "observe": {3: "observe(s, i, obs)"} if game.several else {2: "observe(s, obs)"},
+        "legal": {3: "legal(s, i, mask)"} if game.several else {2: "legal(s, mask)"},
         "draw": {2: "draw(s, canvas)"},
     }
     for key, number in count.items():
         if number not in forms[key]:
             code = game.functions[key].__code__
             present = f"{key}({', '.join(code.co_varnames[:number])})"
-            kind = " for several agents" if game.several and key == "observe" else ""
+            kind = " for several agents" if game.several and key in ("observe", "legal") else ""
             raise GameError(
                 f"{game.name}.{present} (line {code.co_firstlineno}) must have the form{kind} "
                 f"{' or '.join(forms[key].values())}"
@@ -255,7 +270,17 @@ def build_layout(game: Game, values: dict[str, Any]) -> Layout:
         record=record_dtype({**private, **game.state, **game.params}, integers, game.name),
         ended=np.dtype(ended, align=True),
         agent_metrics=frozenset(per_agent),
+        num_action_masks=_num_action_masks(game, action_space) if game.has_legal else 0,
     )
+
+
+def _num_action_masks(game: Game, space: Discrete | MultiDiscrete | Box) -> int:
+    """How many flags ``legal`` writes: one per action, those of several choices side by side."""
+    if isinstance(space, Box):
+        raise GameError(
+            f"{game.name} has legal, which is for Discrete and MultiDiscrete actions, not {space}"
+        )
+    return int(space.n) if isinstance(space, Discrete) else int(np.sum(space.nvec))
 
 
 def _space(game: Game, key: str, params: dict[str, Any], allowed: tuple[type, ...]) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ocean_numba.explain import source
 from ocean_numba.functions import Converter, reachable, uses_double
-from ocean_numba.game import NEEDED, Layout
+from ocean_numba.game import Layout
 
 
 def double_precision_lines(layout: Layout, arguments: dict[str, tuple]) -> list[str]:
@@ -17,7 +17,7 @@ def double_precision_lines(layout: Layout, arguments: dict[str, tuple]) -> list[
     because what Numba stores on disk has no types.
 
     Args:
-        arguments: example arguments of ``reset``, ``step`` and ``observe``.
+        arguments: example arguments of each compiled function.
     """
     import numba
 
@@ -25,11 +25,11 @@ def double_precision_lines(layout: Layout, arguments: dict[str, tuple]) -> list[
     if uses_double({**game.state, **game.params}):
         return []  # it asked for float64
     converter = Converter(lambda function, inline: numba.njit(error_model="numpy")(function), False, __name__)
-    for key in NEEDED:
-        dispatcher = converter.convert(game.functions[key])
+    for key, function in game.compiled.items():
+        dispatcher = converter.convert(function)
         dispatcher.compile(tuple(numba.typeof(argument) for argument in arguments[key]))
     found = []
-    for function, _ in reachable({key: game.functions[key] for key in NEEDED}):
+    for function, _ in reachable(game.compiled):
         for overload in converter.convert(function).overloads.values():
             lines = sorted(set(_promotions(overload.type_annotation, numba)))
             found += [

@@ -21,8 +21,9 @@ class OceanEnv(PufferEnv):
     """Base class of games: write one game, get thousands at C speed.
 
     Declare ``observation``, ``action``, ``class State`` and, if wanted, ``class Params``, ``agents``,
-    ``metrics``, ``keys``, ``fps``, ``size``; write ``reset(s)``, ``step(s, action)``, ``observe(s, obs)``
-    and, to see it, ``draw(s, canvas)``. ocean_numba/cartpole.py is a complete example.
+    ``metrics``, ``keys``, ``fps``, ``size``; write ``reset(s)``, ``step(s, action)``, ``observe(s, obs)``,
+    to see it, ``draw(s, canvas)``, and, where not every action is always allowed, ``legal(s, mask)``, which
+    fills ``action_masks``. ocean_numba/cartpole.py is a complete example.
 
     Args:
         num_envs: games in the batch. It has ``num_envs * agents`` rows.
@@ -68,6 +69,7 @@ class OceanEnv(PufferEnv):
         self.params: dict[str, Any] = self._layout.params
         self.observation_space = self._layout.observation_space
         self.action_space = self._layout.action_space
+        self.num_action_masks = self._layout.num_action_masks
         self.num_envs = int(num_envs)
         self.agents_per_env = self._layout.agents
         self.num_agents = self.num_envs * self.agents_per_env
@@ -159,7 +161,11 @@ class OceanEnv(PufferEnv):
             step = (s, b.actions[:agents], b.rewards[:agents], b.terminals[:agents], b.masks[:agents])
             step = step if self._layout.game.uses_masks else step[:-1]
             observe = (s, 0, b.observations[0])
-        return double_precision_lines(self._layout, {"reset": (s,), "step": step, "observe": observe})
+        reset = (s, b.masks[:agents]) if self._layout.game.resets_masks else (s,)
+        examples = {"reset": reset, "step": step, "observe": observe}
+        if b.action_masks is not None:
+            examples["legal"] = (*observe[:-1], b.action_masks[0])
+        return double_precision_lines(self._layout, examples)
 
     def respawn(self, num_envs: int = 1) -> OceanEnv:
         """Another batch of the same game with the same parameters."""
@@ -182,14 +188,16 @@ class OceanEnv(PufferEnv):
 
         b = buffers
         # Machine code does not check where it writes: wrong arrays must be refused here.
-        b.check(
-            Buffers.fields(self.num_agents, self.observation_space, self.action_space), type(self).__name__
+        fields = Buffers.fields(
+            self.num_agents, self.observation_space, self.action_space, self.num_action_masks
         )
+        b.check(fields, type(self).__name__)
+        masks: tuple[Any, ...] = (b.masks,) if b.action_masks is None else (b.masks, b.action_masks)
         for_step = (
             self.states, b.observations, b.actions, b.rewards, b.terminals, b.truncations,
-            b.final_observations, b.masks, self.ended,
+            b.final_observations, *masks, self.ended,
         )  # fmt: skip
-        for_reset = (self.states, b.observations, b.masks)
+        for_reset = (self.states, b.observations, *masks)
         if self.mode != "compiled":
             slow = python_kernels(self._layout)
             slow_step = partial(slow.step_rows, *map(proxy, for_step))

@@ -135,3 +135,72 @@ class Arena(OceanEnv):
     def observe(s, i, obs):
         obs[0] = i
         obs[1] = s.points[i]
+
+
+class Nim(OceanEnv):
+    """Two in turn take 1 .. 3 of the stones; who takes the last wins. An illegal move loses."""
+
+    observation = Box(0, 100, (2,), np.float32)
+    action = Discrete(3)
+    agents = 2
+    metrics = ("moves",)
+
+    class State:
+        stones: i32
+        turn: i32  # whose
+        moves: i32
+
+    class Params:
+        most: i32.at_least(1) = 12
+
+    def reset(s, masks):
+        s.stones = 1 + randint(s, s.most)
+        s.turn = randint(s, 2)
+        masks[1 - s.turn] = False
+
+    def step(s, actions, rewards, terminals, masks):
+        taken = actions[s.turn] + 1
+        s.moves += 1
+        if taken >= s.stones:
+            rewards[s.turn] = 1.0 if taken == s.stones else -1.0
+            rewards[1 - s.turn] = -rewards[s.turn]
+            return True, False
+        s.stones -= taken
+        s.turn = 1 - s.turn
+        masks[s.turn] = True
+        masks[1 - s.turn] = False
+        return False, False
+
+    def observe(s, i, obs):
+        obs[0] = s.stones
+        obs[1] = s.turn == i
+
+    def legal(s, i, mask):
+        for action in range(3):
+            mask[action] = action < s.stones
+
+
+class Locks(OceanEnv):
+    """A choice of a lock and of a key, one of them missing in turn."""
+
+    observation = Box(0, 10, (1,), np.float32)
+    action = MultiDiscrete([2, 3])
+
+    class State:
+        count: i32
+
+    def reset(s):
+        s.count = randint(s, 6)
+
+    def step(s, action):
+        s.count += 1
+        return 1.0 * action[1], s.count >= 9, False
+
+    def observe(s, obs):
+        obs[0] = s.count
+
+    def legal(s, mask):
+        for lock in range(2):
+            mask[lock] = lock != s.count % 2
+        for key in range(3):
+            mask[2 + key] = key != s.count % 3

@@ -182,10 +182,25 @@ class PufferEnv:
     spec: Any = None
     choice: str = ""
 
+    _source_observation_space: Space | None = None
+    _source_action_space: Space | None = None
+
     def __init__(self, buf: Buffers | None = None) -> None:
         self._buffers = buf
 
     # -- spaces ---------------------------------------------------------------------------------
+
+    @property
+    def source_observation_space(self) -> Space:
+        """One agent's observation space before it was flattened: the Dict or Tuple, say. Else the same."""
+        if self._source_observation_space is not None:
+            return self._source_observation_space
+        return getattr(self.observation_space, "source", self.observation_space)
+
+    @property
+    def source_action_space(self) -> Space:
+        """One agent's action space before it was flattened. Else the same."""
+        return self.action_space if self._source_action_space is None else self._source_action_space
 
     @property
     def single_observation_space(self) -> Space:

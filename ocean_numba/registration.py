@@ -9,11 +9,18 @@ from typing import Any
 GAMES = {
     # sanity: each isolates one thing that a learner can get wrong
     "ocean-squared": ("ocean_numba.squared:Squared", "squared"),
+    "ocean-bandit": ("ocean_numba.bandit:Bandit", "bandit"),
+    "ocean-chain": ("ocean_numba.chain:Chain", "chain"),
     # control
     "ocean-cartpole": ("ocean_numba.cartpole:CartPole", "cartpole"),
     "ocean-cartpole-continuous": ("ocean_numba.cartpole:CartPoleContinuous", "cartpole-continuous"),
+    "ocean-pendulum": ("ocean_numba.pendulum:Pendulum", "pendulum"),
+    "ocean-mountain-car": ("ocean_numba.mountain_car:MountainCar", "mountain-car"),
+    "ocean-mountain-car-continuous": ("ocean_numba.mountain_car:MountainCarContinuous", "mountain-car-continuous"),
+    "ocean-acrobot": ("ocean_numba.acrobot:Acrobot", "acrobot"),
     # arcade
     "ocean-breakout": ("ocean_numba.breakout:Breakout", "breakout"),
+    "ocean-space-shooter": ("ocean_numba.space_shooter:SpaceShooter", "space-shooter"),
     # grids and boards
     # swarms
     "ocean-commons": ("ocean_numba.commons:Commons", "commons"),

@@ -1,4 +1,4 @@
-"""Small torch helpers for policies: initialisation, and sampling from what a policy returns.
+"""Small torch helpers for policies: initialisation, observations in parts, sampling from what a policy returns.
 
 A policy returns *logits*, by the kind of its action space:
 
@@ -14,11 +14,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from gymnasium import spaces
 from torch import Tensor, nn
 from torch.distributions import Normal
+
+from pufferbench.spaces import FlatBox, Items, Layout, Numbers, Record
 
 Logits = Tensor | Sequence[Tensor] | Normal
 
@@ -32,6 +35,52 @@ def layer_init(layer: nn.Module, std: float = math.sqrt(2), bias: float = 0.0) -
     if layer.bias is not None:
         nn.init.constant_(layer.bias, bias)  # type: ignore[arg-type]
     return layer
+
+
+def unflatten_observations(observations: Tensor, observation_space: spaces.Space) -> Any:
+    """The parts of flattened observations, as views: nothing is copied. Works under ``torch.compile``.
+
+    Args:
+        observations: ``[rows, n]``, what a policy gets.
+        observation_space: the env's. One that was not flattened has no parts.
+
+    Returns:
+        For a Dict a dict, for a Tuple a tuple, of tensors ``[rows, *shape]`` in the types of their spaces
+        (choices, counted from 0, are int32). A Text is the numbers of its characters ``[rows, max_length]``,
+        0 where it has ended; a Sequence ``{"length": [rows], "items": [rows, max_length, *shape]}``. For a
+        space that was not flattened, ``observations`` itself.
+
+    Raises:
+        TypeError: ``observations`` have been converted to another type, so that their bytes are gone.
+    """
+    if not isinstance(observation_space, FlatBox):
+        return observations
+    unit = 4 if observation_space.is_float32 else 1
+    kind = torch.float32 if observation_space.is_float32 else torch.uint8
+    if observations.dtype != kind:
+        raise TypeError(
+            f"observations of this space are {kind} in memory, not {observations.dtype}: unflatten them first"
+        )
+    return _unflatten(observations, observation_space.layout, unit)
+
+
+def _unflatten(part: Tensor, layout: Layout, unit: int) -> Any:
+    """``part [rows, ..., size]``, of elements of ``unit`` bytes, as ``layout`` says."""
+    if isinstance(layout, Record):
+        pieces = [
+            _unflatten(part[..., start // unit : (start + below.size) // unit], below, unit)
+            for start, below in zip(layout.offsets, layout.parts, strict=True)
+        ]
+        return dict(zip(layout.keys, pieces, strict=True)) if layout.is_dict else tuple(pieces)
+    if isinstance(layout, Items):
+        items = part[..., layout.offset : layout.offset + layout.bound * layout.item.size]
+        return {
+            "length": part[..., :4].view(torch.int32).squeeze(-1),
+            "items": _unflatten(items.unflatten(-1, (layout.bound, layout.item.size)), layout.item, unit),
+        }
+    assert isinstance(layout, Numbers)
+    numbers = part.view(getattr(torch, layout.kind))
+    return numbers.view(*part.shape[:-1], *layout.shape)
 
 
 def sample_logits(

@@ -35,10 +35,11 @@ class Layout:
         space: what a sample belongs to.
         at: where this is in the whole space, as one would write it: ``['image'][0]``; "" at the top.
         dtype: one sample as a numpy type: numbers with their shape, or an aligned structure of such.
+        size: of a sample, bytes.
     """
 
     def __init__(self, space: Space, at: str, dtype: np.dtype) -> None:
-        self.space, self.at, self.dtype = space, at, dtype
+        self.space, self.at, self.dtype, self.size = space, at, dtype, dtype.itemsize
 
     def write(self, sample: Any, row: np.ndarray) -> None:
         """Put ``sample`` into ``row``, a flat contiguous array. Raises ValueError when it does not fit."""
@@ -167,10 +168,11 @@ class Record(Layout):
         keys: of the parts: a Dict's own, 0, 1, ... for a Tuple.
         parts: their layouts.
         offsets: where each begins, bytes.
+        is_dict: a Dict, not a Tuple.
     """
 
     def __init__(self, space: Space, at: str, keys: list[Any], parts: list[Layout]) -> None:
-        self.keys, self.parts = keys, parts
+        self.keys, self.parts, self.is_dict = keys, parts, isinstance(space, spaces.Dict)
         # A student who looks at the row finds the Dict's keys there; numpy's field names must be non-empty texts
         named = all(isinstance(key, str) and key for key in keys)
         self.names = [key if named else str(index) for index, key in enumerate(keys)]
@@ -205,9 +207,7 @@ class Record(Layout):
         )
 
     def _assemble(self, values: Iterator[Any]) -> Any:
-        if isinstance(self.space, spaces.Tuple):
-            return tuple(values)
-        return dict(zip(self.keys, values, strict=True))
+        return dict(zip(self.keys, values, strict=True)) if self.is_dict else tuple(values)
 
 
 class Items(Layout):
@@ -248,6 +248,10 @@ class Items(Layout):
         items = place["items"]
         return self._collect([self.item.take(items[index, ...]) for index in range(int(place["length"]))])
 
+    def leaves(self) -> Iterator[Layout]:
+        yield Numbers(spaces.Discrete(self.bound + 1), f"{self.at}.length", np.int32, ())
+        yield from self.item.leaves()
+
     def shorten(self, sample: Any) -> Any:
         return self._collect([self.item.shorten(element) for element in self._elements(sample)[: self.bound]])
 
@@ -271,12 +275,14 @@ class FlatBox(spaces.Box):
     Attributes:
         source: the space that was flattened.
         layout: how; ``layout.write(sample, row)`` and ``layout.read(row)`` go there and back.
+        is_float32: all numbers are.
     """
 
     def __init__(self, source: Space, layout: Layout) -> None:
         self.source, self.layout = source, layout
         leaves = list(layout.leaves())
-        if leaves and all(isinstance(leaf.space, spaces.Box) and _is_float32(leaf) for leaf in leaves):
+        self.is_float32 = bool(leaves) and all(leaf.dtype.base == np.float32 for leaf in leaves)
+        if self.is_float32:  # every one a Box
             low = np.concatenate([leaf.space.low.ravel() for leaf in leaves])  # type: ignore[attr-defined]
             high = np.concatenate([leaf.space.high.ravel() for leaf in leaves])  # type: ignore[attr-defined]
             super().__init__(low, high, dtype=np.float32)
@@ -301,10 +307,6 @@ class FlatBox(spaces.Box):
 
     def __repr__(self) -> str:
         return f"FlatBox({self.source}: {self.shape[0]} x {self.dtype})"
-
-
-def _is_float32(leaf: Layout) -> bool:
-    return leaf.dtype.base == np.float32
 
 
 # -- observations -------------------------------------------------------------------------------

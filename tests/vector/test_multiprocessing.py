@@ -53,12 +53,12 @@ def test_the_ways_of_other_systems(ways: dict[str, str]) -> None:
 
 def test_without_sched_yield_and_with_a_fence(monkeypatch: pytest.MonkeyPatch) -> None:
     """What Windows (no sched_yield) and ARM (memory out of order) do instead works here too."""
-    from pufferbench.vector import multiprocessing
+    from pufferbench.vector import crew
 
     handshake._sleep_0()
-    monkeypatch.setattr(multiprocessing, "yield_core", handshake._sleep_0)
+    monkeypatch.setattr(crew, "yield_core", handshake._sleep_0)
     monkeypatch.setattr(handshake, "yield_core", handshake._sleep_0)
-    monkeypatch.setattr(multiprocessing, "fence", handshake._fence)
+    monkeypatch.setattr(crew, "fence", handshake._fence)
     with Multiprocessing(partial(Counter, 2, 3), 4, 2) as env:
         assert play(env, 5)[-2][0][0, 1] == 5
 

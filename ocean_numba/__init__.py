@@ -12,7 +12,7 @@ _HOME = {
     "OceanEnv": "ocean_numba.ocean_env",
     "GameError": "ocean_numba.errors",
     "inline": "ocean_numba.functions",
-    **dict.fromkeys(("Box", "Discrete", "MultiDiscrete"), "gymnasium.spaces"),
+    **dict.fromkeys(("Box", "Dict", "Discrete", "MultiBinary", "MultiDiscrete"), "gymnasium.spaces"),
     **dict.fromkeys(("uniform", "randint", "normal"), "ocean_numba.rng"),
     **dict.fromkeys(
         ("f32", "f64", "i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64", "boolean"), "ocean_numba.layout"
@@ -22,7 +22,7 @@ _HOME = {
 __all__ = sorted(_HOME)  # noqa: PLE0605
 
 if TYPE_CHECKING:
-    from gymnasium.spaces import Box, Discrete, MultiDiscrete
+    from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete
 
     from ocean_numba.errors import GameError
     from ocean_numba.functions import inline

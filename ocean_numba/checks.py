@@ -17,6 +17,7 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
+from gymnasium.spaces import MultiBinary
 
 from ocean_numba import rng
 from ocean_numba.codegen import action_bounds
@@ -24,8 +25,8 @@ from ocean_numba.errors import GameError
 from ocean_numba.explain import run_error, source
 from ocean_numba.functions import ALLOWED_BUILTINS, code_of, is_constant, is_math, reachable
 from ocean_numba.game import Layout
-from ocean_numba.layout import Kind
-from ocean_numba.python_mode import ArrayProxy, RecordsProxy
+from ocean_numba.layout import Kind, as_records
+from ocean_numba.python_mode import ArrayProxy, RecordsProxy, proxy
 from pufferbench.errors import did_you_mean
 
 _LIST = "makes a list; declare an array in State instead"
@@ -288,12 +289,18 @@ def _step(layout: Layout, s: Any, actions: np.ndarray, masks: np.ndarray) -> boo
     return bool(terminated or truncated)
 
 
-def _observe(layout: Layout, s: Any, agent: int, fill: float = 0) -> np.ndarray:
-    space = layout.observation_space
-    observation = np.full(space.shape, fill, space.dtype)
-    arguments = (agent, ArrayProxy(observation)) if layout.game.several else (ArrayProxy(observation),)
+def _observe(layout: Layout, s: Any, agent: int, fill: float = 0) -> dict[str, np.ndarray]:
+    """What ``observe`` writes over numbers that are ``fill``: name -> array, of a Dict one for each part."""
+    space, record = layout.observation_space, layout.observation_record
+    rows = np.zeros((1, *space.shape), space.dtype)
+    seen = as_records(rows, record)
+    parts = {f"obs.{name}": seen[name][0, ...] for name in record.names or ()} if record else {"obs": rows[0]}
+    for part in parts.values():
+        part[...] = fill
+    observation = proxy(seen, "obs")[0]
+    arguments = (agent, observation) if layout.game.several else (observation,)
     layout.game.functions["observe"](s, *arguments)
-    return observation
+    return parts
 
 
 def _check_observation(layout: Layout, states: np.ndarray, s: Any) -> None:
@@ -305,12 +312,34 @@ def _check_observation(layout: Layout, states: np.ndarray, s: Any) -> None:
         states[:] = before  # observe may use the generator
         second = _observe(layout, s, agent, 1)
         states[:] = before
-        unwritten = np.argwhere((first == 0) & (second == 1))
-        if len(unwritten):
-            index = ", ".join(map(str, unwritten[0]))
-            raise GameError(
-                f"{name}.observe leaves {len(unwritten)} of {first.size} elements unwritten, the first is obs[{index}]"
-            )
-        if np.issubdtype(first.dtype, np.floating) and np.isnan(first).any():
-            index = ", ".join(map(str, np.argwhere(np.isnan(first))[0]))
-            raise GameError(f"{name}.observe writes nan into obs[{index}]")
+        for part, values in first.items():
+            unwritten = np.argwhere((values == 0) & (second[part] == 1))
+            if len(unwritten):
+                raise GameError(
+                    f"{name}.observe leaves {len(unwritten)} of {values.size} elements unwritten, "
+                    f"the first is {part}{_index(unwritten)}"
+                )
+            if values.dtype.kind == "f" and len(found := np.argwhere(np.isnan(values))):
+                raise GameError(f"{name}.observe writes nan into {part}{_index(found)}")
+            choices = _choices(layout, part)
+            if choices is not None and len(found := np.argwhere((values < 0) | (values >= choices))):
+                value = values[tuple(found[0])]
+                raise GameError(
+                    f"{name}.observe writes {value} into {part}{_index(found)}, which is 0 .. "
+                    f"{np.broadcast_to(choices, values.shape)[tuple(found[0])] - 1}"
+                )
+
+
+def _choices(layout: Layout, part: str) -> Any:
+    """How many values the numbers of this part of a Dict may have, None for those of a Box."""
+    if layout.observation_record is None:
+        return None
+    space = layout.observation_space.source[part.removeprefix("obs.")]  # type: ignore[attr-defined]
+    if isinstance(space, MultiBinary):
+        return 2
+    return getattr(space, "nvec", getattr(space, "n", None))
+
+
+def _index(found: np.ndarray) -> str:
+    """``"[3, 1]"`` for the first of these, "" for a single number."""
+    return f"[{', '.join(map(str, found[0]))}]" if found.shape[1] else ""

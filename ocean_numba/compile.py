@@ -53,6 +53,7 @@ def kernel_file(layout: Layout, debug: bool) -> tuple[Any, str]:
         repr(layout.record.fields),
         repr(layout.ended),
         f"{layout.observation_space.shape} {layout.observation_space.dtype}",
+        repr(layout.observation_record and layout.observation_record.fields),
         f"{layout.action_space.shape} {layout.action_space.dtype} {low.tobytes().hex()} {high.tobytes().hex()}",
     ]
     return cache.kernel_path(layout.game.name, parts), text

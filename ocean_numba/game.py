@@ -9,7 +9,7 @@ from types import FunctionType, SimpleNamespace
 from typing import Any
 
 import numpy as np
-from gymnasium.spaces import Box, Discrete, MultiDiscrete
+from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete
 
 from ocean_numba.errors import GameError
 from ocean_numba.layout import Kind, read_fields, record_dtype, resolve_shape
@@ -55,7 +55,16 @@ class Game:
 
 @dataclass
 class Layout:
-    """A game with its parameter values: everything whose size is fixed when it is compiled."""
+    """A game with its parameter values: everything whose size is fixed when it is compiled.
+
+    Attributes:
+        observation_space: one agent's flat space; a Dict becomes a :class:`pufferbench.spaces.FlatBox`.
+        observation_record: where the parts of a Dict lie in a flat row; None for a Box.
+        record: one game's State, Params and private fields.
+        ended: what is reported of an episode.
+        agent_metrics: the metrics that have a value for each agent.
+        num_action_masks: how many flags ``legal`` writes, 0 without it.
+    """
 
     game: Game
     params: dict[str, Any]
@@ -66,6 +75,7 @@ class Layout:
     ended: np.dtype
     agent_metrics: frozenset[str] = field(default_factory=frozenset)
     num_action_masks: int = 0
+    observation_record: np.dtype | None = None
 
 
 def read_game(cls: type, parent: Game | None) -> Game | None:
@@ -237,7 +247,7 @@ def build_layout(game: Game, values: dict[str, Any]) -> Layout:
     agents = params[game.agents] if isinstance(game.agents, str) else game.agents
     if agents < 1:
         raise ValueError(f"{game.name}: {game.agents} must be at least 1, not {agents}")
-    observation_space = _space(game, "observation", params, (Box,))
+    observation_space, observation_record = _flat(game, _space(game, "observation", params, (Box, Dict)))
     action_space = _space(game, "action", params, (Discrete, MultiDiscrete, Box))
 
     integers = {key: params[key] for key, kind in game.params.items() if kind.dtype.kind in "iu"}
@@ -271,7 +281,36 @@ def build_layout(game: Game, values: dict[str, Any]) -> Layout:
         ended=np.dtype(ended, align=True),
         agent_metrics=frozenset(per_agent),
         num_action_masks=_num_action_masks(game, action_space) if game.has_legal else 0,
+        observation_record=observation_record,
     )
+
+
+PARTS = (Box, Discrete, MultiDiscrete, MultiBinary)  # of a Dict observation
+
+
+def _flat(game: Game, space: Box | Dict) -> tuple[Box, np.dtype | None]:
+    """The flat observation space and, for a Dict, the record that a row is."""
+    if isinstance(space, Box):
+        return space, None
+    from pufferbench.spaces import FlatBox, flatten_observations
+
+    name = f"{game.name}.observation"
+    if not space.spaces:
+        raise GameError(f"{name} is a Dict without any part")
+    for key, part in space.spaces.items():
+        if not isinstance(key, str) or not key.isidentifier() or key.startswith("_"):
+            raise GameError(
+                f"{name} has the part {key!r}; observe writes obs.NAME, so it must be a plain name"
+            )
+        if not isinstance(part, PARTS):
+            kinds = ", ".join(kind.__name__ for kind in PARTS)
+            raise GameError(f"{name}[{key!r}] is {part}; a part of a Dict is one of {kinds}")
+        if part.dtype == np.float16 or np.any(getattr(part, "start", 0)):
+            what = "float16, use float32" if part.dtype == np.float16 else "not counted from 0"
+            raise GameError(f"{name}[{key!r}] is {part}, {what}")
+    flat = flatten_observations(space)
+    assert isinstance(flat, FlatBox)
+    return flat, flat.layout.dtype
 
 
 def _num_action_masks(game: Game, space: Discrete | MultiDiscrete | Box) -> int:

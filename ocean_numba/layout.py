@@ -126,3 +126,13 @@ def record_dtype(fields: Mapping[str, Kind], sizes: Mapping[str, Any], where: st
         [(name, kind.dtype, resolve_shape(kind, sizes, f"{where}.{name}")) for name, kind in fields.items()],
         align=True,
     )
+
+
+def as_records(rows: np.ndarray, record: np.dtype | None) -> np.ndarray:
+    """Flat observations as what ``observe`` writes into: records where the space is a Dict, else themselves.
+
+    Args:
+        rows: contiguous ``[n, *shape]``.
+        record: of one row, or None.
+    """
+    return rows if record is None else rows.view(record).reshape(len(rows))

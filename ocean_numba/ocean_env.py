@@ -10,6 +10,7 @@ import numpy as np
 from ocean_numba import rng
 from ocean_numba.errors import GameError
 from ocean_numba.game import Game, Layout, build_layout, read_game, signature
+from ocean_numba.layout import as_records
 from ocean_numba.python_mode import RecordsProxy, proxy
 from pufferbench.env import Buffers, EpisodeInfos, Infos, PufferEnv, StepResult
 from pufferbench.errors import InvalidAction, did_you_mean
@@ -156,11 +157,12 @@ class OceanEnv(PufferEnv):
         b, agents = self.buffers, self.agents_per_env
         s = self.states[0]
         step: tuple = (s, b.actions[0])
-        observe: tuple = (s, b.observations[0])
+        row = as_records(b.observations, self._layout.observation_record)[0]
+        observe: tuple = (s, row)
         if self._layout.game.several:
             step = (s, b.actions[:agents], b.rewards[:agents], b.terminals[:agents], b.masks[:agents])
             step = step if self._layout.game.uses_masks else step[:-1]
-            observe = (s, 0, b.observations[0])
+            observe = (s, 0, row)
         reset = (s, b.masks[:agents]) if self._layout.game.resets_masks else (s,)
         examples = {"reset": reset, "step": step, "observe": observe}
         if b.action_masks is not None:
@@ -193,15 +195,22 @@ class OceanEnv(PufferEnv):
         )
         b.check(fields, type(self).__name__)
         masks: tuple[Any, ...] = (b.masks,) if b.action_masks is None else (b.masks, b.action_masks)
+        record = self._layout.observation_record
+        observations = as_records(b.observations, record)
+        final_observations = as_records(b.final_observations, record)
         for_step = (
-            self.states, b.observations, b.actions, b.rewards, b.terminals, b.truncations,
-            b.final_observations, *masks, self.ended,
+            self.states, observations, b.actions, b.rewards, b.terminals, b.truncations, final_observations,
+            *masks, self.ended,
         )  # fmt: skip
-        for_reset = (self.states, b.observations, *masks)
+        for_reset = (self.states, observations, *masks)
+
+        def in_python(array: np.ndarray) -> Any:
+            return proxy(array, "obs" if array is observations or array is final_observations else "s")
+
         if self.mode != "compiled":
             slow = python_kernels(self._layout)
-            slow_step = partial(slow.step_rows, *map(proxy, for_step))
-            slow_reset = partial(slow.reset_rows, *map(proxy, for_reset))
+            slow_step = partial(slow.step_rows, *map(in_python, for_step))
+            slow_reset = partial(slow.reset_rows, *map(in_python, for_reset))
         if self.mode == "python":
             self.kernels, self._step_bound, self._reset_bound = slow, slow_step, slow_reset
         else:

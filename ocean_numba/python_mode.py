@@ -16,7 +16,7 @@ from pufferbench.errors import PufferBenchError, did_you_mean
 
 
 class UnknownField(PufferBenchError, AttributeError):
-    """A game reads or writes a field that its State and Params do not have."""
+    """A game reads or writes a field that its State and Params, or its observation, do not have."""
 
 
 class WrapsAround(PufferBenchError, ArithmeticError):
@@ -84,13 +84,20 @@ class ArrayProxy:
 
 
 class RecordProxy:
-    """One game's record: ``s.x`` reads a field, ``s.x = 1.0`` writes it, any other name is an error."""
+    """One game's record: ``s.x`` reads a field, ``s.x = 1.0`` writes it, any other name is an error.
 
-    __slots__ = ("_columns", "_index")
+    Args:
+        columns: name -> that field of all records.
+        index: which of them this is.
+        name: what games call it: ``s``, or ``obs`` for a row of a Dict observation.
+    """
 
-    def __init__(self, columns: dict[str, np.ndarray], index: int) -> None:
+    __slots__ = ("_columns", "_index", "_name")
+
+    def __init__(self, columns: dict[str, np.ndarray], index: int, name: str = "s") -> None:
         object.__setattr__(self, "_columns", columns)
         object.__setattr__(self, "_index", index)
+        object.__setattr__(self, "_name", name)
 
     def __getattr__(self, name: str) -> Any:
         column = self._column(name)
@@ -101,20 +108,29 @@ class RecordProxy:
     def __setattr__(self, name: str, value: Any) -> None:
         column = self._column(name)
         if column.ndim > 1:
+            array = f"{self._name}.{name}"
             raise TypeError(
-                f"{name} is an array: write its elements, s.{name}[i] = ..., or all of them, s.{name}[:] = 0"
+                f"{name} is an array: write its elements, {array}[i] = ..., or all of them, {array}[:] = 0"
             )
         column[self._index] = value
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        raise TypeError(
+            f"{self._name} has no elements but fields: write {self._name}.{next(iter(self._columns))} = ... or "
+            f"{self._name}.{next(iter(self._columns))}[i] = ..."
+        )
 
     def _column(self, name: str) -> np.ndarray:
         try:
             return self._columns[name]
         except KeyError:
             pass
-        known = [field for field in self._columns if field not in RESERVED] + ["episode_length"]
-        raise UnknownField(
-            f"State has no field {name!r}{did_you_mean(name, known)}; it has {', '.join(known)}"
-        )
+        if self._name == "obs":
+            known, what = list(self._columns), "observation has no part"
+        else:
+            known = [field for field in self._columns if field not in RESERVED] + ["episode_length"]
+            what = "State has no field"
+        raise UnknownField(f"{what} {name!r}{did_you_mean(name, known)}; it has {', '.join(known)}")
 
     def __repr__(self) -> str:
         return repr({name: column[self._index].tolist() for name, column in self._columns.items()})
@@ -123,15 +139,16 @@ class RecordProxy:
 class RecordsProxy:
     """An array of records: ``states[i]`` is a :class:`RecordProxy`."""
 
-    __slots__ = ("_columns",)
+    __slots__ = ("_columns", "_name")
 
-    def __init__(self, records: np.ndarray) -> None:
+    def __init__(self, records: np.ndarray, name: str = "s") -> None:
         self._columns = {name: records[name] for name in records.dtype.names or ()}
+        self._name = name
 
     def __getitem__(self, index: int) -> RecordProxy:
-        return RecordProxy(self._columns, index)
+        return RecordProxy(self._columns, index, self._name)
 
 
-def proxy(array: np.ndarray) -> RecordsProxy | ArrayProxy:
+def proxy(array: np.ndarray, name: str = "s") -> RecordsProxy | ArrayProxy:
     """The proxy for an argument of the kernels."""
-    return RecordsProxy(array) if array.dtype.names else ArrayProxy(array)
+    return RecordsProxy(array, name) if array.dtype.names else ArrayProxy(array)

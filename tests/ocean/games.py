@@ -4,7 +4,9 @@ import numpy as np
 
 from ocean_numba import (
     Box,
+    Dict,
     Discrete,
+    MultiBinary,
     MultiDiscrete,
     OceanEnv,
     boolean,
@@ -204,3 +206,50 @@ class Locks(OceanEnv):
             mask[lock] = lock != s.count % 2
         for key in range(3):
             mask[2 + key] = key != s.count % 3
+
+
+class Parts(OceanEnv):
+    """A Dict observation with a part of every kind, of which some depend on parameters."""
+
+    observation = lambda p: Dict(  # noqa: E731
+        {
+            "image": Box(-1, 1, (p.size, 3), np.float32),
+            "counts": Box(0, 255, (2,), np.uint8),
+            "wide": Box(-np.inf, np.inf, (), np.float64),
+            "flags": MultiBinary(3),
+            "level": Discrete(4),
+            "pair": MultiDiscrete([3, 5]),
+        }
+    )
+    action = Discrete(4)
+    agents = "agents"
+
+    class State:
+        level: i32
+        shift: f32
+
+    class Params:
+        size: i32 = 2
+        agents: i32 = 2
+
+    def reset(s):
+        s.shift = uniform(s, -0.5, 0.5)
+
+    def step(s, actions, rewards, terminals):
+        for i in range(len(actions)):
+            rewards[i] = actions[i] == s.level
+        s.level = randint(s, 4)
+        return False, s.episode_length >= 7
+
+    def observe(s, i, obs):
+        for row in range(s.size):
+            for column in range(3):
+                obs.image[row, column] = 0.1 * (row + column) * s.shift
+        obs.counts[0] = 10 * s.level
+        obs.counts[1] = i
+        obs.wide = 1.0 / (1 + s.level)
+        obs.flags[:] = 0
+        obs.flags[s.level % 3] = 1
+        obs.level = s.level
+        obs.pair[0] = s.level % 3
+        obs.pair[1] = s.level + i % 2

@@ -32,12 +32,17 @@ class UnknownEnv(PufferBenchError, KeyError):
 
 @dataclass(frozen=True)
 class EnvSpec:
-    """A registered environment and the keyword arguments it is made with."""
+    """A registered environment and the keyword arguments it is made with.
+
+    Attributes:
+        limits: ``max_agents``, ``max_length``: what :func:`pufferbench.emulation.as_puffer` must be told.
+    """
 
     id: str
     entry_point: str | Callable[..., PufferEnv]
     kwargs: dict[str, Any] = field(default_factory=dict)
     preset_file: str | None = None
+    limits: dict[str, int] = field(default_factory=dict)
 
     def creator(self) -> Callable[..., PufferEnv]:
         """The class or function behind the entry point (imported now, not at registration)."""
@@ -62,7 +67,9 @@ class EnvSpec:
                     known = [p for p in parameters if p != "buf"]
                     hint = did_you_mean(name, known)
                     raise TypeError(f"{self.id} has no option {name!r}{hint} (it has: {', '.join(known)})")
-        env = creator(**merged)
+        # by name: the adapters lie above the registry
+        as_puffer = import_module("pufferbench.emulation").as_puffer
+        env = as_puffer(creator(**merged), **self.limits)
         env.spec = replace(self, kwargs=merged)
         return env
 
@@ -89,7 +96,9 @@ def register(
 
     Args:
         id: the name, e.g. ``"my-env"``. Registering it again replaces it (as re-running a cell does).
-        entry_point: a class or function, or ``"package.module:name"``, imported only when made.
+        entry_point: a class or function, or ``"package.module:name"``, imported only when made. What it makes
+            may be anything that :func:`pufferbench.emulate` understands. With a parameter ``num_envs`` it makes
+            that many games at once.
         kwargs: keyword arguments it is made with; those given to ``make`` go over them.
         preset: ``"package:path/to/preset.toml"`` with the settings that train it.
     """
@@ -120,7 +129,8 @@ def list_envs(prefix: str = "") -> list[str]:
 def spec(name: str) -> EnvSpec:
     """The registry entry of ``name``. ``"breakout"`` finds ``"ocean-breakout"`` when nothing else fits.
 
-    ``"gym-CartPole-v1"`` is Gymnasium's ``"CartPole-v1"``; so are all its others.
+    ``"gym-CartPole-v1"`` is Gymnasium's ``"CartPole-v1"``; so are all its others. ``"pettingzoo-chess"`` is
+    the latest version of PettingZoo's.
 
     Raises:
         UnknownEnv: no such name; the message says the nearest one.
@@ -130,6 +140,8 @@ def spec(name: str) -> EnvSpec:
         return _specs[name]
     if name.startswith("gym-"):
         return _gymnasium_spec(name)
+    if name.startswith("pettingzoo-"):
+        return _pettingzoo_spec(name)
     endings = [known for known in _specs if known.partition("-")[2] == name]
     if len(endings) == 1:
         return _specs[endings[0]]
@@ -151,3 +163,8 @@ def _gymnasium_spec(name: str) -> EnvSpec:
     # by name: the adapter lies above the registry
     adapter = import_module("pufferbench.emulation").make_gymnasium
     return EnvSpec(name, partial(adapter, env_id))
+
+
+def _pettingzoo_spec(name: str) -> EnvSpec:
+    names = import_module("pufferbench.emulation.pettingzoo_names")
+    return EnvSpec(name, partial(names.make_pettingzoo, names.find_game(name)))

@@ -11,6 +11,9 @@ GAMES = {
     "ocean-squared": ("ocean_numba.squared:Squared", "squared"),
     "ocean-bandit": ("ocean_numba.bandit:Bandit", "bandit"),
     "ocean-chain": ("ocean_numba.chain:Chain", "chain"),
+    "ocean-memory": ("ocean_numba.memory:Memory", "memory"),
+    "ocean-password": ("ocean_numba.password:Password", "password"),
+    "ocean-spaces": ("ocean_numba.spaces:Spaces", "spaces"),
     # control
     "ocean-cartpole": ("ocean_numba.cartpole:CartPole", "cartpole"),
     "ocean-cartpole-continuous": ("ocean_numba.cartpole:CartPoleContinuous", "cartpole-continuous"),
@@ -20,6 +23,7 @@ GAMES = {
     "ocean-acrobot": ("ocean_numba.acrobot:Acrobot", "acrobot"),
     # arcade
     "ocean-breakout": ("ocean_numba.breakout:Breakout", "breakout"),
+    "ocean-pacman": ("ocean_numba.pacman:PacMan", "pacman"),
     "ocean-space-shooter": ("ocean_numba.space_shooter:SpaceShooter", "space-shooter"),
     # grids and boards
     # swarms

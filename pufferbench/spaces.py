@@ -42,7 +42,7 @@ class Layout:
         self.space, self.at, self.dtype, self.size = space, at, dtype, dtype.itemsize
 
     def write(self, sample: Any, row: np.ndarray) -> None:
-        """Put ``sample`` into ``row``, a flat contiguous array. Raises ValueError when it does not fit."""
+        """Put ``sample`` into ``row``, a contiguous array. Raises ValueError when it does not fit."""
         self.writer(row)(sample)
 
     def read(self, row: np.ndarray) -> Any:
@@ -73,7 +73,7 @@ class Layout:
         whole = np.dtype([("sample", self.dtype)], align=True)
         if not whole.itemsize:
             return np.zeros((), whole)["sample"]
-        return row.view(whole)["sample"][0, ...]
+        return row.reshape(-1).view(whole)["sample"][0, ...]
 
 
 class Numbers(Layout):

@@ -14,7 +14,9 @@ __version__ = "0.1.0"
 # public name -> the module that defines it
 _HOME = {
     "PufferEnv": "pufferbench.env",
+    "Wrapper": "pufferbench.wrappers.base",
     "make": "pufferbench.vector.make",
+    "emulate": "pufferbench.vector.emulate",
     "register": "pufferbench.registry",
     "list_envs": "pufferbench.registry",
     "cores": "pufferbench.system",
@@ -23,12 +25,12 @@ _HOME = {
     "NoLogger": "pufferbench.loggers",
     "budget": "pufferbench.notebooks",
 }
-_MODULES = {"pytorch", "policies", "vector", "widgets"}
+_MODULES = {"pytorch", "policies", "vector", "widgets", "wrappers"}
 
 __all__ = ["__version__", *sorted(_HOME), *sorted(_MODULES)]  # noqa: PLE0604
 
 if TYPE_CHECKING:
-    from pufferbench import policies, pytorch, vector, widgets
+    from pufferbench import policies, pytorch, vector, widgets, wrappers
     from pufferbench.config import TrainConfig
     from pufferbench.env import PufferEnv
     from pufferbench.loggers import NoLogger
@@ -36,7 +38,9 @@ if TYPE_CHECKING:
     from pufferbench.registry import list_envs, register
     from pufferbench.system import cores
     from pufferbench.trainer import PuffeRL
+    from pufferbench.vector.emulate import emulate
     from pufferbench.vector.make import make
+    from pufferbench.wrappers.base import Wrapper
 
 
 def __getattr__(name: str) -> Any:

@@ -155,6 +155,20 @@ class EpisodeInfos(Sequence):
         return f"EpisodeInfos({list(self)!r})"
 
 
+def join_infos(parts: Sequence[Infos]) -> Infos:
+    """The infos of several members as one sequence, in order; ``()`` when there are none."""
+    parts = [part for part in parts if len(part)]
+    if not parts:
+        return ()
+    if len(parts) == 1:
+        return parts[0]
+    if all(isinstance(part, EpisodeInfos) for part in parts):
+        records = [part.records for part in parts]  # type: ignore[attr-defined]
+        if all(record.dtype == records[0].dtype for record in records):
+            return EpisodeInfos(np.concatenate(records))
+    return [info for part in parts for info in part]
+
+
 class PufferEnv:
     """One or many games behind flat arrays.
 

@@ -61,6 +61,9 @@ class EnvSpec:
         creator = self.creator()
         merged = {**self.kwargs, **kwargs}
         parameters = inspect.signature(creator).parameters
+        # A Gymnasium env can only be drawn when it was made for it
+        if "render_mode" in parameters and "rgb_array" in _metadata(creator).get("render_modes", ()):
+            merged.setdefault("render_mode", "rgb_array")
         if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
             for name in merged:
                 if name not in parameters:
@@ -81,6 +84,12 @@ class EnvSpec:
 
         package, _, path = self.preset_file.partition(":")
         return tomllib.loads((files(package) / path).read_text(encoding="utf-8"))
+
+
+def _metadata(creator: Callable[..., Any]) -> dict[str, Any]:
+    """What a Gymnasium class says of itself; nothing for other creators."""
+    metadata = getattr(creator, "metadata", None)
+    return metadata if isinstance(metadata, dict) else {}
 
 
 _specs: dict[str, EnvSpec] = {}

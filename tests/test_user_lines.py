@@ -27,7 +27,7 @@ from pufferbench.registry import UnknownEnv
 LINES = Path(__file__).with_name("user_lines.md")
 ORIGINAL = Path(__file__).resolve().parents[2] / "shared" / "USER_LINES.md"
 
-EMULATION = "needs pufferbench.emulate, Wrapper and the pettingzoo-, atari-, ... names (issue 4)"
+INTEGRATIONS = "needs the names atari-..., procgen-..., ... (a later issue)"
 POLICIES = "needs LSTMWrapper and unflatten_observations (issues 4 and 6)"
 SWEEPS = "needs Protein and the loggers (a later issue)"
 DISTRIBUTED = "needs training on several processes (a later issue)"
@@ -91,6 +91,22 @@ def gymnasium_names() -> dict[str, Any]:
         "MyTask": MyTask,
         "MyGymEnv": type(gymnasium.make("CartPole-v1").unwrapped),
     }
+
+
+def simple_task() -> dict[str, Any]:
+    from my_package.simple import SimpleTask
+
+    return {"MyTask": SimpleTask}
+
+
+def pistonball() -> dict[str, Any]:
+    butterfly = pytest.importorskip("pettingzoo.butterfly.pistonball_v6", exc_type=ImportError)
+    return {"pistonball_v6": butterfly}
+
+
+def drawn_with_pygame() -> dict[str, Any]:
+    pytest.importorskip("pygame")
+    return {}
 
 
 def vectorizers() -> dict[str, Any]:
@@ -160,6 +176,25 @@ def steps_and_closes(name: str, rows: int) -> Callable[[dict[str, Any]], None]:
     return check
 
 
+def pistons(names: dict[str, Any]) -> None:
+    with names["env"] as env:
+        assert env.reset(seed=1)[0].shape == (2 * 20, 457, 120, 3)
+        _, rewards, *_ = env.step(np.zeros((40, 1), np.float32))
+        assert rewards.any()
+
+
+def knights(names: dict[str, Any]) -> None:
+    with names["env"] as env:
+        assert env.reset(seed=1)[0].shape == (2 * 4, 27, 5)
+        env.step(np.zeros(8, np.int32))
+
+
+def changes_nothing(names: dict[str, Any]) -> None:
+    env, raw = (wrap(pufferbench.make("gym-CartPole-v1")) for wrap in (names["Shaped"], lambda env: env))
+    assert env.reset(seed=1)[0].tolist() == raw.reset(seed=1)[0].tolist()
+    assert env.step(np.array([1]))[0].tolist() == raw.step(np.array([1]))[0].tolist()
+
+
 def two_updates(names: dict[str, Any]) -> None:
     assert names["trainer"].update == 2
     assert names["trainer"].last_record["update"] == 2
@@ -183,15 +218,19 @@ CASES = {
     "trainer.learning_rate = 1e-4": Case(training, learned_at(1e-4)),
     'trainer.save_checkpoint("checkpoint"': Case(training, metadata_comes_back),
     "class MyTask(PufferEnv):": Case(simple_style, spaces_of_the_simple_style),
-    "env = pufferbench.emulate(MyTask": Case(gymnasium_names, missing=EMULATION),
-    'env = pufferbench.emulate(gymnasium.make("CartPole-v1")': Case(gymnasium_names, missing=EMULATION),
-    "env = pufferbench.emulate(MyGymEnv": Case(gymnasium_names, missing=EMULATION),
-    "env = pufferbench.emulate(lambda": Case(gymnasium_names, missing=EMULATION),
-    'env = pufferbench.make("pettingzoo-knights-archers-zombies"': Case(missing=EMULATION),
-    'env = pufferbench.make("atari-pong"': Case(missing=EMULATION),
-    'env = pufferbench.make("procgen-coinrun"': Case(missing=EMULATION),
+    "env = pufferbench.emulate(MyTask": Case(simple_task, steps_and_closes("env", 256)),
+    'env = pufferbench.emulate(gymnasium.make("CartPole-v1")': Case(
+        gymnasium_names, steps_and_closes("env", 256)
+    ),
+    "env = pufferbench.emulate(MyGymEnv": Case(gymnasium_names, steps_and_closes("env", 128)),
+    "env = pufferbench.emulate(lambda": Case(pistonball, pistons, replace={"num_envs=8": "num_envs=2"}),
+    'env = pufferbench.make("pettingzoo-knights-archers-zombies"': Case(
+        drawn_with_pygame, knights, replace={"num_envs=128": "num_envs=2"}
+    ),
+    'env = pufferbench.make("atari-pong"': Case(missing=INTEGRATIONS),
+    'env = pufferbench.make("procgen-coinrun"': Case(missing=INTEGRATIONS),
     'pufferbench.register(id="my-env"': Case(check=made_with_its_kwargs),
-    "class Shaped(pufferbench.Wrapper)": Case(missing=EMULATION),
+    "class Shaped(pufferbench.Wrapper)": Case(check=changes_nothing),
     "vec = Serial(": Case(vectorizers, steps_and_closes("vec", 16)),
     "vec = Multiprocessing(env_creator=lambda: MyTask()": Case(vectorizers, steps_and_closes("vec", 256)),
     "vec = Multiprocessing(env_creator=create_serial_vec_env": Case(vectorizers, steps_and_closes("vec", 16)),

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from pufferbench.emulation import as_puffer
-from pufferbench.env import EpisodeInfos, Infos, PufferEnv, Space, StepResult
+from pufferbench.env import Infos, PufferEnv, Space, StepResult
+from pufferbench.env import join_infos as join_infos  # for the backends
 
 Creator = Callable[[], Any]
 # observations, rewards, terminals, truncations, infos, agent_ids, masks
@@ -141,17 +142,3 @@ def check_equal_spaces(members: Sequence[tuple[Space, Space, int]]) -> None:
                     f"all environments of a vector env must have equal spaces, but the {name} of env {index} "
                     f"is {mine}, and that of env 0 is {first}"
                 )
-
-
-def join_infos(parts: Sequence[Infos]) -> Infos:
-    """The infos of several members as one sequence, in order; ``()`` when there are none."""
-    parts = [part for part in parts if len(part)]
-    if not parts:
-        return ()
-    if len(parts) == 1:
-        return parts[0]
-    if all(isinstance(part, EpisodeInfos) for part in parts):
-        records = [part.records for part in parts]  # type: ignore[attr-defined]
-        if all(record.dtype == records[0].dtype for record in records):
-            return EpisodeInfos(np.concatenate(records))
-    return [info for part in parts for info in part]

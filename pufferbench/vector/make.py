@@ -52,6 +52,20 @@ def make(
         TypeError: the environment has no such parameter.
         ValueError: numbers that do not go together; the message says which do.
     """
+    entry = spec(name)
+    entry = replace(entry, kwargs={**entry.kwargs, **env_kwargs})
+    return make_batch(entry, num_envs, num_workers, envs_per_worker, batch_size, backend)
+
+
+def make_batch(
+    entry: EnvSpec,
+    num_envs: int,
+    num_workers: int | None,
+    envs_per_worker: int | None,
+    batch_size: int | None,
+    backend: str,
+) -> PufferEnv:
+    """``num_envs`` games of ``entry``: what :func:`make` and :func:`pufferbench.emulate` share."""
     if backend not in BACKENDS:
         raise ValueError(
             f"backend {backend!r} is none of {', '.join(BACKENDS)}{did_you_mean(str(backend), BACKENDS)}"
@@ -60,8 +74,6 @@ def make(
     num_workers = check_count(num_workers, "num_workers") if num_workers else None
     envs_per_worker = None if envs_per_worker is None else check_count(envs_per_worker, "envs_per_worker")
     batch_size = None if batch_size is None else check_count(batch_size, "batch_size")
-    entry = spec(name)
-    entry = replace(entry, kwargs={**entry.kwargs, **env_kwargs})
     asked: dict[str, Any] = {
         "num_workers": num_workers,
         "envs_per_worker": envs_per_worker,

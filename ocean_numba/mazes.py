@@ -11,7 +11,7 @@ STEPS = ((-1, 0), (1, 0), (0, -1), (0, 1))  # up, down, left, right
 
 @dataclass(frozen=True)
 class Maze:
-    """Open cells: their ``row`` and ``column``, ``next[cell, direction]`` (the neighbour, or -1 for a wall) and ``marks``."""
+    """Open cells: their ``row`` and ``column``, ``next[cell, direction]`` (-1: a wall) and ``marks``."""
 
     height: int
     width: int

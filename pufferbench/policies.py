@@ -20,40 +20,41 @@ from torch.distributions import Normal
 from pufferbench import records
 from pufferbench.env import PufferEnv
 from pufferbench.errors import did_you_mean
+from pufferbench.features import Features
 from pufferbench.pytorch import Logits, layer_init
 from pufferbench.records import CheckpointError
+from pufferbench.spaces import FlatBox
 
 
 class MLP(nn.Module):
     """One hidden layer that policy and value share: the standard policy for vector observations.
 
-    Observations of any shape and type are flattened, made float32 and normalised to mean 0 and deviation 1
-    by running statistics that are saved with the weights; without that, features of size 0.01 and 100
-    beside each other would learn at very different speeds. Features that the space declares to be within
-    -1..1 have been scaled already and are only centred: a flag that has never changed so far (a brick that
-    always stood) would otherwise be enormous when it first does.
+    Observations of any kind become float32 features (:mod:`pufferbench.features`): numbers side by side, flags
+    for choices. They are normalised to mean 0 and deviation 1 by running statistics that are saved with the
+    weights; without that, features of size 0.01 and 100 beside each other would learn at very different
+    speeds. Features that the space declares to be within -1..1 have been scaled already and are only centred:
+    a flag that has never changed so far (a brick that always stood) would otherwise be enormous when it
+    first does.
 
     Args:
-        observation_space: one agent's Box.
+        observation_space: one agent's flat space: a Box, Discrete or MultiDiscrete.
         action_space: one agent's Discrete, MultiDiscrete or Box. For a bounded Box the network's output 0
             is the middle, and -1 and 1 are the bounds.
         hidden_size: width of the hidden layer.
     """
 
     def __init__(
-        self, observation_space: spaces.Box, action_space: spaces.Space, hidden_size: int = 128
+        self, observation_space: spaces.Space, action_space: spaces.Space, hidden_size: int = 128
     ) -> None:
         super().__init__()
-        if not isinstance(observation_space, spaces.Box):
-            raise TypeError(f"an MLP sees arrays of numbers (a Box space), not {observation_space}")
         if not isinstance(hidden_size, int) or hidden_size < 1:
             raise ValueError(f"hidden_size must be a whole number of at least 1, not {hidden_size!r}")
         self.arguments = {"hidden_size": hidden_size}  # what a run folder needs to make this policy again
-        self.inputs = inputs = math.prod(observation_space.shape)
+        self.features = Features(observation_space)
+        self.inputs = inputs = self.features.size
         self.action_space = action_space
         self.sizes = output_sizes(action_space)
         outputs = sum(self.sizes)
-        self.inputs = inputs
         self.hidden = layer_init(nn.Linear(inputs, hidden_size))
         # One matrix for logits and value: two narrow products cost almost twice as much as one
         self.heads = nn.Linear(hidden_size, outputs + 1)
@@ -64,7 +65,9 @@ class MLP(nn.Module):
         self.register_buffer("observation_mean", torch.zeros(inputs))
         self.register_buffer("observation_var", torch.ones(inputs))
         self.register_buffer("observation_count", torch.zeros((), dtype=torch.float64))
-        self.register_buffer("observation_floor", _scaled_already(observation_space), persistent=False)
+        # Smallest variance to divide by: 1 for features that have been scaled already
+        floor = torch.from_numpy(self.features.scaled.astype(np.float32))
+        self.register_buffer("observation_floor", floor, persistent=False)
         self.register_buffer("value_mean", torch.zeros(()))
         self.register_buffer("value_std", torch.ones(()))
         self.register_buffer("value_updates", torch.zeros((), dtype=torch.int64))
@@ -86,7 +89,7 @@ class MLP(nn.Module):
 
     def forward(self, observations: Tensor) -> tuple[Logits, Tensor]:
         """Observations ``[rows, *shape]`` -> logits and value ``[rows]``."""
-        x = observations.reshape(-1, self.inputs).float()
+        x = self.features(observations)
         scale = (torch.maximum(self.observation_var, self.observation_floor) + 1e-6).rsqrt()
         x = (x - self.observation_mean).mul_(scale).clamp_(-10, 10)
         outputs = self.heads(torch.relu_(self.hidden(x)))
@@ -109,7 +112,7 @@ class MLP(nn.Module):
         for part in observations.split(4096):  # pieces that fit the cache: 6 times as fast as var_mean
             if not len(part):
                 continue
-            x = part.reshape(-1, self.inputs).float() - self.observation_mean
+            x = self.features(part) - self.observation_mean
             total = self.observation_count + len(x)
             weight = (len(x) / total).float()
             delta = x.mean(0)
@@ -151,12 +154,6 @@ def output_sizes(action_space: spaces.Space) -> list[int]:
     if isinstance(action_space, spaces.Box) and np.issubdtype(action_space.dtype, np.floating):
         return [1] * math.prod(action_space.shape)
     raise TypeError(f"a policy's actions are Discrete, MultiDiscrete or a Box of floats, not {action_space}")
-
-
-def _scaled_already(space: spaces.Box) -> Tensor:
-    """Smallest variance to divide by: 1 for float features declared within -1..1, else 0."""
-    within = (space.low >= -1) & (space.high <= 1) & (space.dtype.kind == "f")
-    return torch.from_numpy(within.astype(np.float32).ravel())
 
 
 def _middle_and_half(space: spaces.Box) -> tuple[np.ndarray, np.ndarray]:
@@ -258,7 +255,7 @@ def check_spaces(
 
 def describe_space(space: spaces.Space) -> str:
     """A space's kind, shape and type in a line, without the bounds of each element."""
-    if isinstance(space, spaces.Box):
+    if isinstance(space, spaces.Box) and not isinstance(space, FlatBox):
         return f"Box(shape {tuple(space.shape)}, {space.dtype})"
     return str(space)
 

@@ -156,7 +156,7 @@ def test_a_pellet_frightens_and_frightened_ghosts_are_slow():
         assert (state["fright_left"], state["ghost_mode"][CHASER]) == (left, FRIGHTENED)
         places.append(int(state["ghost_cell"][CHASER]))
         env.step([UP])
-    moved = [here != there for here, there in zip(places, places[1:])]
+    moved = [here != there for here, there in zip(places, places[1:], strict=False)]
     assert moved in ([True, False] * 2 + [True], [False, True] * 2 + [False])  # every other step
     assert state["ghost_mode"][CHASER] == HUNTING
 

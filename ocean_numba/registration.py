@@ -14,18 +14,27 @@ GAMES = {
     "ocean-memory": ("ocean_numba.memory:Memory", "memory"),
     "ocean-password": ("ocean_numba.password:Password", "password"),
     "ocean-spaces": ("ocean_numba.spaces:Spaces", "spaces"),
+    "ocean-stochastic": ("ocean_numba.stochastic:Stochastic", "stochastic"),
+    "ocean-continuous": ("ocean_numba.continuous:Continuous", "continuous"),
+    "ocean-coordination": ("ocean_numba.coordination:Coordination", "coordination"),
     # control
     "ocean-cartpole": ("ocean_numba.cartpole:CartPole", "cartpole"),
     "ocean-cartpole-continuous": ("ocean_numba.cartpole:CartPoleContinuous", "cartpole-continuous"),
     "ocean-pendulum": ("ocean_numba.pendulum:Pendulum", "pendulum"),
     "ocean-mountain-car": ("ocean_numba.mountain_car:MountainCar", "mountain-car"),
-    "ocean-mountain-car-continuous": ("ocean_numba.mountain_car:MountainCarContinuous", "mountain-car-continuous"),
+    "ocean-mountain-car-continuous": (
+        "ocean_numba.mountain_car:MountainCarContinuous",
+        "mountain-car-continuous",
+    ),
     "ocean-acrobot": ("ocean_numba.acrobot:Acrobot", "acrobot"),
     # arcade
     "ocean-breakout": ("ocean_numba.breakout:Breakout", "breakout"),
+    "ocean-pong": ("ocean_numba.pong:Pong", "pong"),
     "ocean-pacman": ("ocean_numba.pacman:PacMan", "pacman"),
     "ocean-space-shooter": ("ocean_numba.space_shooter:SpaceShooter", "space-shooter"),
     # grids and boards
+    "ocean-connect-four": ("ocean_numba.connect_four:ConnectFour", "connect-four"),
+    "ocean-tic-tac-toe": ("ocean_numba.tic_tac_toe:TicTacToe", "tic-tac-toe"),
     # swarms
     "ocean-commons": ("ocean_numba.commons:Commons", "commons"),
     "ocean-target": ("ocean_numba.target:Target", "target"),

@@ -46,7 +46,8 @@ def emulate(
         x: a class or function that makes one environment, or an environment. Of that, copies are made: by its
             ``spec``, which has its arguments and wrappers, or else by pickling it. It becomes the first game
             itself, unless the games are in worker processes; in any case it is yours no longer.
-        num_envs, num_workers, envs_per_worker, batch_size, backend: see :func:`pufferbench.make`.
+        num_envs: games that step together. (Of a creator whose every env holds many: how many such envs.)
+        num_workers, envs_per_worker, batch_size, backend: see :func:`pufferbench.make`.
         max_agents: rows for the agents of a PettingZoo env that does not say who its agents may be.
         max_length: longest Text or Sequence of its observations, where its spaces set no bound.
 

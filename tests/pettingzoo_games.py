@@ -150,11 +150,10 @@ class Turns(AECEnv):
         self.received.append((agent, action))
         now = self.script[self.time]
         self.time += 1
-        self._cumulative_rewards[agent] = 0
         self.rewards = dict.fromkeys(self.agents, 0) | now.get("rewards", {})
-        self._accumulate_rewards()
         self.terminations |= now.get("terminated", {})
         self.truncations |= now.get("truncated", {})
-        order = self.agents
-        self.agent_selection = order[(order.index(agent) + 1) % len(order)]
+        later = self.agents[self.agents.index(agent) + 1 :] + self.agents
+        alive = [a for a in later if not (self.terminations[a] or self.truncations[a])]
+        self.agent_selection = alive[0] if alive else agent
         self._deads_step_first()

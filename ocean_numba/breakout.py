@@ -251,3 +251,9 @@ def first_brick(bricks, x, y, dx, dy):
                 brick = brick if brick >= 0 else brick_at(bricks, row, column)
             line_y += 1.0
     return brick, share, from_side
+
+
+def scripted(env: OceanEnv) -> np.ndarray:
+    """Keeps the paddle under the ball. int32 ``[rows]``."""
+    offset = env.observations[:, 3]
+    return np.where(offset > 0.06, 2, np.where(offset < -0.06, 1, 0)).astype(np.int32)

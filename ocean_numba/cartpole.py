@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ocean_numba import Box, Discrete, OceanEnv, f32, i32, uniform
+from ocean_numba import Box, Discrete, OceanEnv, f32, i32, palette, uniform
 
 GRAVITY = 9.8  # m/s^2
 CART_MASS = 1.0  # kg
@@ -96,16 +96,16 @@ class CartPole(OceanEnv):
         width, height = canvas.width, canvas.height
         scale = width / 5.6  # pixels in a metre
         x, y = width / 2 + s.x * scale, 0.75 * height
-        canvas.clear((250, 250, 247))
-        canvas.line(0, y, width, y, (150, 150, 150), 2)
+        canvas.clear(palette.NIGHT)
+        canvas.line(0, y, width, y, palette.FOG, 2)
         for end in (-MAX_X, MAX_X):
-            canvas.line(width / 2 + end * scale, y - 8, width / 2 + end * scale, y + 8, (213, 94, 0), 3)
-        canvas.rect(x - 0.25 * scale, y - 0.15 * scale, 0.5 * scale, 0.3 * scale, (0, 114, 178))
+            canvas.line(width / 2 + end * scale, y - 8, width / 2 + end * scale, y + 8, palette.VERMILLION, 3)
+        canvas.rect(x - 0.25 * scale, y - 0.15 * scale, 0.5 * scale, 0.3 * scale, palette.SKY_BLUE, radius=4)
         tip_x = x + 2 * HALF_LENGTH * scale * math.sin(s.theta)
         tip_y = y - 2 * HALF_LENGTH * scale * math.cos(s.theta)
-        canvas.line(x, y, tip_x, tip_y, (230, 159, 0), 8)
-        canvas.circle(x, y, 5, (40, 40, 40))
-        canvas.text(8, 8, f"step {s.episode_length}", (60, 60, 60), 2)
+        canvas.line(x, y, tip_x, tip_y, palette.ORANGE, 8)
+        canvas.circle(x, y, 5, palette.NIGHT)
+        canvas.text(8, 8, f"step {s.episode_length}", palette.SNOW, 2)
 
 
 class CartPoleContinuous(CartPole):
@@ -122,3 +122,12 @@ class CartPoleContinuous(CartPole):
     def step(s, action):
         fallen = push(s, FORCE * action[0])
         return 1.0, fallen, s.episode_length >= s.max_steps
+
+
+def scripted(env: OceanEnv) -> np.ndarray:
+    """Pushes the way the pole leans and falls, and a little the way the cart is off the middle (both games)."""
+    x, x_dot, theta, theta_dot = env.observations.T
+    push_right = 0.05 * x + 0.1 * x_dot + theta + 0.5 * theta_dot
+    if isinstance(env.action_space, Discrete):
+        return (push_right > 0).astype(np.int32)
+    return np.clip(3.0 * push_right, -1.0, 1.0)[:, None].astype(np.float32)

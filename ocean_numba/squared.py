@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ocean_numba import Box, Discrete, OceanEnv, f32, i32, randint
+from ocean_numba import Box, Discrete, OceanEnv, f32, i32, palette, randint
 
 EMPTY, AGENT, TARGET = 0, 1, 2
 NOOP, DOWN, UP, LEFT, RIGHT = 0, 1, 2, 3, 4
@@ -99,6 +99,19 @@ class Squared(OceanEnv):
 
     def draw(s, canvas):
         cell = canvas.width / s.size
-        canvas.clear((24, 24, 32))
-        canvas.rect(s.target_column * cell, s.target_row * cell, cell, cell, (230, 159, 0))
-        canvas.circle((s.column + 0.5) * cell, (s.row + 0.5) * cell, 0.4 * cell, (86, 180, 233))
+        canvas.clear(palette.NIGHT)
+        for line in range(s.size + 1):
+            canvas.line(line * cell, 0, line * cell, canvas.height, palette.SLATE)
+            canvas.line(0, line * cell, canvas.width, line * cell, palette.SLATE)
+        left, top = s.target_column * cell, s.target_row * cell
+        canvas.rect(left + 2, top + 2, cell - 4, cell - 4, palette.ORANGE, radius=4)
+        canvas.circle((s.column + 0.5) * cell, (s.row + 0.5) * cell, 0.36 * cell, palette.SKY_BLUE)
+
+
+def scripted(env: OceanEnv) -> np.ndarray:
+    """Straight to the target, first up or down. int32 ``[rows]``."""
+    s = env.states
+    rows, columns = s["target_row"] - s["row"], s["target_column"] - s["column"]
+    upright = np.where(rows > 0, DOWN, UP)
+    level = np.where(columns > 0, RIGHT, LEFT)
+    return np.where(rows != 0, upright, level).astype(np.int32)

@@ -190,3 +190,11 @@ class Target(OceanEnv):
 def move_goal(s, g):
     s.goal_x[g] = uniform(s, -0.95, 0.95)
     s.goal_y[g] = uniform(s, -0.95, 0.95)
+
+
+def scripted(env: OceanEnv) -> np.ndarray:
+    """Always steers for the nearest goal, at full speed once it lies ahead. int32 ``[rows, 2]``."""
+    ahead, right = env.observations[:, 0], env.observations[:, 1]
+    turn = np.clip(np.round(4 + 10 * np.arctan2(right, ahead)), 0, 8)
+    pedal = np.where(ahead > np.abs(right), 4, 1)
+    return np.stack([turn, pedal], 1).astype(np.int32)

@@ -221,7 +221,8 @@ class Items(Layout):
 
     def __init__(self, space: spaces.Sequence, at: str, item: Layout, bound: int) -> None:
         self.item, self.bound = item, bound
-        fields = [("length", np.dtype(np.int32)), ("items", np.dtype((item.dtype, (bound,))))]
+        base, shape = item.dtype.subdtype or (item.dtype, ())  # numpy has no arrays of empty arrays
+        fields = [("length", np.dtype(np.int32)), ("items", np.dtype((base, (bound, *shape))))]
         super().__init__(space, at, np.dtype(fields, align=True))
         self.offset = self.dtype.fields["items"][1]  # type: ignore[index]
 

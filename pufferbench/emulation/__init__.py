@@ -2,3 +2,4 @@
 
 from pufferbench.emulation.adapt import as_puffer
 from pufferbench.emulation.gymnasium import GymnasiumEnv, make_gymnasium
+from pufferbench.emulation.legacy import LegacyEnv

@@ -125,7 +125,7 @@ class GymnasiumEnv(PufferEnv):
         self.fps = int(env.metadata.get("render_fps") or 30)
         self._max_length = max_length
         core, self._max_episode_steps = _peel(env)
-        name = env.spec.id if env.spec is not None else type(env.unwrapped).__name__
+        name = self._name_of(env)
         self._look = CloseLook(core, name)
         try:
             self.action_space, self._unflatten_action = flatten_actions(env.action_space)
@@ -271,6 +271,10 @@ class GymnasiumEnv(PufferEnv):
             return self._unflatten_action(self._own_actions[0])
         except InvalidAction as error:
             raise InvalidAction(f"{self._look.name}: {error}") from None
+
+    @staticmethod
+    def _name_of(env: Any) -> str:
+        return env.spec.id if env.spec is not None else type(env.unwrapped).__name__
 
     # -- the rest -------------------------------------------------------------------------------
 

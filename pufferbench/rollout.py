@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
 from gymnasium import spaces
@@ -11,12 +13,25 @@ from pufferbench import policies
 from pufferbench.env import PufferEnv
 from pufferbench.system import keep_freed_memory
 
+if TYPE_CHECKING:
+    from pufferbench.collect import Turn
+
+# Which places of ``[horizon, rows]``: a step of all rows, of neighbours, or for each row a step of its own
+Where = int | tuple[int, slice] | tuple[Tensor, Tensor]
+
 
 class Rollout:
     """What ``evaluate()`` collects and ``train()`` learns from.
 
     What the policy reads and writes lies on its device; what the environment reports lies on the CPU,
-    where it is made, and moves once per update.
+    where it is made, and moves once per update. It may come in any order, a few rows at a time: ``where``
+    says which rows at which of their steps.
+
+    Args:
+        env: has the spaces and types.
+        rows: agents.
+        horizon: steps of each.
+        device: the policy's.
 
     Attributes:
         observations, actions, logprobs: of steps 0 .. T-1, ``[T, rows, ...]``.
@@ -26,20 +41,20 @@ class Rollout:
         complete: whether all steps are there and nothing has been learned from them yet.
     """
 
-    def __init__(self, env: PufferEnv, horizon: int, device: torch.device) -> None:
-        if not getattr(env, "deterministic", True):
-            raise ValueError(
-                "PuffeRL learns from whole trajectories, but the rows of this env's batches change places "
-                "(mode='async', batch_size): make it with mode='sync', or without batch_size"
-            )
+    def __init__(self, env: PufferEnv, rows: int, horizon: int, device: torch.device) -> None:
         keep_freed_memory()  # what learning frees it takes again at once, minibatch after minibatch
-        rows, sizes = env.num_agents, policies.output_sizes(env.action_space)
+        sizes = policies.output_sizes(env.action_space)
         shape: tuple[int, ...] = () if isinstance(env.action_space, spaces.Discrete) else (len(sizes),)
         self._box = env.action_space if isinstance(env.action_space, spaces.Box) else None
         kind = torch.int64 if self._box is None else torch.float32
         self.actions = torch.zeros((horizon, rows, *shape), dtype=kind, device=device)
-        kind = torch.uint8 if env.observations.dtype == np.uint8 else torch.float32
-        self.observations = torch.zeros((horizon, *env.observations.shape), dtype=kind, device=device)
+        kind = torch.float32
+        choices = isinstance(env.observation_space, (spaces.Discrete, spaces.MultiDiscrete))
+        if choices or env.observations.dtype == np.uint8:  # bytes may be the parts of a Dict: left as they are
+            kind = torch.from_numpy(env.observations).dtype
+        self.observations = torch.zeros(
+            (horizon, rows, *env.observations.shape[1:]), dtype=kind, device=device
+        )
         self.logprobs = torch.zeros((horizon, rows), device=device)
         self.values = torch.zeros((horizon + 1, rows), device=device)
         self.rewards = torch.zeros(horizon, rows)
@@ -48,10 +63,10 @@ class Rollout:
         self.masks = torch.zeros(horizon + 1, rows, dtype=torch.bool)
         self.action_masks: Tensor | None = None
         if env.action_masks is not None:
-            self.action_masks = torch.zeros(
-                (horizon, *env.action_masks.shape), dtype=torch.bool, device=device
-            )
-        self._finals: list[np.ndarray] = []
+            shape = (horizon, rows, env.action_masks.shape[1])
+            self.action_masks = torch.zeros(shape, dtype=torch.bool, device=device)
+        self._order = torch.arange(horizon * rows).view(horizon, rows)
+        self._finals: list[tuple[Tensor, Tensor]] = []  # places in _order, and what was seen there
         self.complete = False
 
     @property
@@ -64,18 +79,21 @@ class Rollout:
         self.complete = False
         self._finals.clear()
 
-    def see(self, t: int, observations: np.ndarray, env: PufferEnv) -> tuple[Tensor, Tensor | None]:
-        """Keep what the agents see before step ``t``. Returns it and the legal actions, on the device."""
-        self.observations[t] = torch.from_numpy(observations)
-        self.masks[t] = torch.from_numpy(env.masks)
+    def see(self, turn: Turn) -> tuple[Tensor, Tensor | None]:
+        """Keep what the agents of ``turn`` see. Returns it and the legal actions, on the device."""
+        where = turn.where
+        self.observations[where] = torch.from_numpy(turn.observations).to(self.observations)
+        self.masks[where] = torch.from_numpy(turn.masks)
         if self.action_masks is None:
-            return self.observations[t], None
-        self.action_masks[t] = torch.from_numpy(env.action_masks)
-        return self.observations[t], self.action_masks[t]
+            return self.observations[where], None
+        self.action_masks[where] = torch.from_numpy(turn.action_masks).to(self.action_masks)
+        return self.observations[where], self.action_masks[where]
 
-    def act(self, t: int, actions: Tensor) -> np.ndarray:
-        """Keep the actions of step ``t``. Returns what the env gets: Box actions clipped to their bounds."""
-        self.actions[t] = actions
+    def act(self, where: Where, actions: Tensor, logprobs: Tensor, values: Tensor) -> np.ndarray:
+        """Keep what the policy says. Returns what the env gets: Box actions clipped to their bounds."""
+        self.actions[where] = actions
+        self.logprobs[where] = logprobs
+        self.values[where] = values
         chosen = actions.cpu().numpy()
         if self._box is not None:
             clipped = np.clip(chosen.reshape(len(chosen), *self._box.shape), self._box.low, self._box.high)
@@ -83,18 +101,26 @@ class Rollout:
         return chosen
 
     def receive(
-        self, t: int, rewards: np.ndarray, terminals: np.ndarray, truncations: np.ndarray, env: PufferEnv
+        self,
+        where: Where,
+        rewards: np.ndarray,
+        terminals: np.ndarray,
+        truncations: np.ndarray,
+        final_observations: np.ndarray,
     ) -> None:
-        """Keep what came of step ``t``, final observations of cut episodes included."""
-        self.rewards[t] = torch.from_numpy(rewards)
-        self.terminals[t] = torch.from_numpy(terminals)
-        self.truncations[t] = torch.from_numpy(truncations)
+        """Keep what came of a step, final observations of cut episodes included."""
+        self.rewards[where] = torch.from_numpy(rewards)
+        self.terminals[where] = torch.from_numpy(terminals)
+        self.truncations[where] = cut = torch.from_numpy(truncations)
         if truncations.any():
-            self._finals.append(env.final_observations[truncations])
+            self._finals.append((self._order[where][cut], torch.from_numpy(final_observations[truncations])))
 
     def final_observations(self) -> Tensor | None:
         """Those of all truncated rows, in order of time, then row (as ``truncations`` flattens); or None."""
-        return torch.from_numpy(np.concatenate(self._finals)) if self._finals else None
+        if not self._finals:
+            return None
+        places, finals = map(torch.cat, zip(*self._finals, strict=True))
+        return finals[places.argsort()]
 
     def batch(self, advantages: Tensor, used: Tensor) -> dict[str, Tensor]:
         """The decisions to learn from, out of their order in time: every tensor is ``[decisions, ...]``."""

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from pufferbench import checkpoints, policies, records, registry
+from pufferbench.collect import Collector
 from pufferbench.config import LiveOption, Requests, TrainConfig, check_device, check_options, resolve
 from pufferbench.env import PufferEnv, game_seed
 from pufferbench.errors import PufferBenchError
@@ -101,7 +102,8 @@ class PuffeRL:
             raise TypeError(f"env must be a PufferEnv (see pufferbench.make) or the name of one, not {env!r}")
         self.env = env
         preset = env.spec.preset() if env.spec is not None else {}
-        self.config: TrainConfig = resolve(config, preset.get("train", {}), env.num_agents)
+        self.collector = Collector(env)
+        self.config: TrainConfig = resolve(config, preset.get("train", {}), self.collector.rows)
         self.device = torch.device(check_device(self.config.device))
         if not isinstance(policy, nn.Module):
             policy = policies.from_preset(policy, preset.get("policy", {}), env, self.config.seed)
@@ -109,7 +111,7 @@ class PuffeRL:
         self.optimizer = self._make_optimizer()
         # Not torch's global one, which others use too; on the CPU, so that any device gets the same numbers
         self.generator = torch.Generator().manual_seed(self.config.seed)
-        self._observations, _ = env.reset(seed=self.config.seed)
+        self.collector.reset(self.config.seed)
         self._set_up_device()
 
         self.update = 0
@@ -136,36 +138,39 @@ class PuffeRL:
         self._watch.start()
         self._apply_requests()
         self.episodes.start()
-        rollout, env, horizon = self.rollout, self.env, len(self.rollout.rewards)
+        rollout, collector = self.rollout, self.collector
         rollout.start()
         self._watch.lap("other")
-        noise = draw_noise(env.action_space, (horizon, env.num_agents), self.generator).to(self.device)
+        noise = draw_noise(self.env.action_space, rollout.rewards.shape, self.generator).to(self.device)
         self._watch.lap("policy")
 
         with torch.inference_mode(), torch_threads(self.config.torch_threads):
-            for t in range(horizon):
+            # A turn is the rows that act now: all of them, or those whose workers are not busy
+            for turn in collector.turns(rollout, self.episodes, self._watch):
                 self._wait_at_gate("other")
-                observations, legal = rollout.see(t, self._observations, env)
+                observations, legal = rollout.see(turn)
                 self._watch.lap("copy")
 
-                logits, rollout.values[t] = self._forward(observations)
-                actions, rollout.logprobs[t] = sample(logits, noise[t], legal)
-                chosen = rollout.act(t, actions)
-                if not np.isfinite(chosen).all():
+                actions, logprobs, values = self._act(observations, noise[turn.where], legal)
+                turn.actions = rollout.act(turn.where, actions, logprobs, values)
+                if not np.isfinite(turn.actions).all():
                     raise self._non_finite("an action")
                 self._watch.lap("policy")
+                # The rows step now; rewards, ends and infos go into the rollout when they are there
 
-                self._observations, rewards, terminals, truncations, infos = env.step(chosen)
-                self._watch.lap("env")
-
-                rollout.receive(t, rewards, terminals, truncations, env)
-                self.episodes.add(infos)
-                self._watch.lap("copy")
-
-            rollout.masks[-1] = torch.from_numpy(env.masks)
-            rollout.values[-1] = self._forward(torch.from_numpy(self._observations).to(self.device))[1]
+            rollout.masks[-1] = torch.from_numpy(collector.masks)
+            rollout.values[-1] = self._forward(torch.from_numpy(collector.observations).to(self.device))[1]
             self._watch.lap("policy")
+            collector.review(rollout, self._act, noise, self._watch)
+            self._watch.lap("other")
         rollout.complete = True
+
+    def _act(
+        self, observations: Tensor, noise: Tensor, legal: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Actions, their log probabilities, and values."""
+        logits, values = self._forward(observations)
+        return *sample(logits, noise, legal), values
 
     def _forward(self, observations: Tensor) -> tuple[Logits, Tensor]:
         logits, value = self._compiled(observations)
@@ -279,6 +284,7 @@ class PuffeRL:
             "elapsed": self.elapsed,
             "eta": self.elapsed / self.global_step * max(0, config.total_timesteps - self.global_step),
             "sps": self.rollout.size / seconds,
+            "deterministic": self.collector.deterministic,
             **{f"time_{name}": times[name] for name in ("env", "policy", "copy", "train", "other")},
             **self._losses,
             **config.live(),
@@ -374,12 +380,13 @@ class PuffeRL:
     def _set_up_device(self) -> None:
         """What depends on the device: storage, compiled policy; and try the policy once, to explain errors."""
         assert self.config.bptt_horizon is not None and self.config.minibatch_size is not None  # resolved
-        self.rollout = Rollout(self.env, self.config.bptt_horizon, self.device)
+        self.collector.begin_trial(possible=not self.config.compile)
+        self.rollout = Rollout(self.env, self.collector.rows, self.config.bptt_horizon, self.device)
         self._minibatch_size = self.config.minibatch_size
         self._compiled = torch.compile(self.policy) if self.config.compile else self.policy
         with torch.inference_mode():
-            outputs = self.policy(torch.from_numpy(self._observations).to(self.device))
-        policies.check_outputs(outputs, self.env.action_space, self.env.num_agents)
+            outputs = self.policy(torch.from_numpy(self.collector.observations).to(self.device))
+        policies.check_outputs(outputs, self.env.action_space, self.collector.rows)
 
     def _publish(self) -> None:
         weights = self.policy.state_dict().items()
@@ -422,7 +429,7 @@ class PuffeRL:
         self.last_record, self._recorded = {}, self.update
         self.rollout.start()
         # Not the seed of the beginning, or the first episodes would be played once more
-        self._observations, _ = self.env.reset(seed=game_seed(self.config.seed, self.update) % 2**31)
+        self.collector.reset(game_seed(self.config.seed, self.update) % 2**31)
         if self.run is not None:
             self.run.rewind(self.update)
         self._publish()

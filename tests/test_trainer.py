@@ -159,7 +159,7 @@ def test_the_record_is_flat_json_and_complete():
     record = run(trainer, 2)
     assert json.loads(json.dumps(record)) == record
     assert set(record) == {
-        "update", "global_step", "total_timesteps", "elapsed", "eta", "sps",
+        "update", "global_step", "total_timesteps", "elapsed", "eta", "sps", "deterministic",
         "time_env", "time_policy", "time_copy", "time_train", "time_other",
         "policy_loss", "value_loss", "entropy", "approx_kl", "clip_fraction", "explained_variance", "grad_norm",
         "learning_rate", "ent_coef", "clip_coef", "gamma", "gae_lambda", "vf_coef", "update_epochs", "max_grad_norm",
@@ -222,6 +222,7 @@ def test_records_go_to_run_logger_and_subscribers(tmp_path):
     assert logger.closed
     assert trainer.run.latest_checkpoint == trainer.run.checkpoint_path(2)
     assert trainer.run.config["train"]["bptt_horizon"] == 16
+    assert trainer.run.config["deterministic"] is True
     assert trainer.run.config["policy"] == {"name": "MLP", "arguments": {"hidden_size": 128}}
     assert not trainer.env.closed  # not the trainer's
 

@@ -141,3 +141,58 @@ class Chatty(Counter):
         records = np.zeros(self.clock % 5 * 100, [(name, "f8") for name in names])
         records["episode_return"] = self.clock * 1000 + np.arange(len(records))
         return (*arrays, EpisodeInfos(records))
+
+
+class Uneven(PufferEnv):
+    """``agents`` rows with episodes of different length and end, in games of different speed.
+
+    Row ``i`` of all ends after ``3 + i % 4`` steps, by turns terminated and truncated; now and then it waits; one
+    of its three actions is illegal. An observation is (row, steps in the episode, noise, last action); so is a
+    final observation, with ``row + 100``. Game ``g`` of all takes ``pauses[g % len(pauses)]`` s per step.
+    """
+
+    num_action_masks = 3
+
+    def __init__(self, agents: int = 2, pauses: tuple[float, ...] = (0.0,), buf: Any = None) -> None:
+        super().__init__(buf)
+        self.num_agents, self.pauses = agents, pauses
+        self.observation_space, self.action_space = self.make_space((4,)), self.make_discrete(3)
+
+    def reset(self, seed: int | None = None) -> Any:
+        self.rows = self.first_env * self.num_agents + np.arange(self.num_agents)
+        self.generator = np.random.default_rng((seed or 0, self.first_env))
+        self.age, self.episodes, self.clock = np.zeros((3, self.num_agents), int)
+        self.actions[:] = self.rewards[:] = self.terminals[:] = self.truncations[:] = 0
+        self.returns = np.zeros(self.num_agents)
+        self.look()
+        return self.observations, ()
+
+    def step(self, actions: Any) -> Any:
+        if actions is not self.actions:
+            self.load_actions(actions)
+        legal = np.take_along_axis(self.action_masks, self.actions[:, None].astype(int), 1)
+        assert legal[self.masks].all(), "an illegal action"
+        time.sleep(self.pauses[self.first_env % len(self.pauses)])
+        self.clock += 1
+        self.age += 1
+        self.rewards[:] = self.actions - 0.1 * self.age
+        self.returns += self.rewards
+        ended = self.age == 3 + self.rows % 4
+        self.terminals[:] = ended & (self.episodes % 2 == 0)
+        self.truncations[:] = ended & (self.episodes % 2 == 1)
+        self.look()
+        self.final_observations[:] = np.where(self.truncations[:, None], self.observations, np.nan)
+        self.final_observations[:, 0] += 100
+        records = np.zeros(ended.sum(), EPISODE)
+        records["episode_return"], records["episode_length"] = self.returns[ended], self.age[ended]
+        self.age[ended] = self.returns[ended] = 0
+        self.episodes += ended
+        self.look()
+        return self.observations, self.rewards, self.terminals, self.truncations, EpisodeInfos(records)
+
+    def look(self) -> None:
+        noise = self.generator.normal(size=self.num_agents)
+        self.observations[:] = np.stack([self.rows, self.age, noise, self.actions], 1)
+        self.masks[:] = (self.clock + self.rows) % 5 != 0
+        assert self.action_masks is not None
+        self.action_masks[:] = np.arange(3) != ((self.clock + self.rows) % 3)[:, None]

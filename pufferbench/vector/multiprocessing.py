@@ -245,6 +245,7 @@ class Multiprocessing(VectorEnv):
         try:
             if count is None:
                 crew.finish_all(among)
+                crew.ready[:] = [w for w in crew.ready if w not in among]
                 self._show(tuple(among))
             else:
                 self._show(crew.first_ready(among, count))

@@ -81,12 +81,14 @@ def test_gymnasium_envs(backend):
 TIMES = {"elapsed", "eta", "sps"}
 
 
-def metrics(env, updates=5):
-    """The records of a short training, without what a clock says."""
+def metrics(env, updates=5, way=None):
+    """The records of a short training, without what a clock says. ``way`` to take turns: None tries them."""
     import torch
 
     torch.manual_seed(3)
     with env, pufferbench.PuffeRL(env=env, seed=3, bptt_horizon=16, total_timesteps=10**6) as trainer:
+        if way is not None:
+            trainer.collector._trying, trainer.collector.way = False, way
         records = []
         for _ in range(updates):
             trainer.evaluate()
@@ -96,14 +98,19 @@ def metrics(env, updates=5):
         return records
 
 
-@pytest.mark.parametrize("how", [{"backend": "threads", "num_workers": 2}, {"num_workers": 2}])
-def test_five_updates_learn_the_same_from_native_games(how):
+TWO_WORKERS = {"backend": "multiprocessing", "num_workers": 2}
+WAYS = [(TWO_WORKERS, "whole"), (TWO_WORKERS, "halves"), (TWO_WORKERS, None)]
+
+
+@pytest.mark.parametrize(("how", "way"), [({"backend": "threads", "num_workers": 2}, None), *WAYS])
+def test_five_updates_learn_the_same_from_native_games(how, way):
     serial = metrics(pufferbench.make("ocean-cartpole", num_envs=64, backend="serial"))
     assert any(record.get("episodes") for record in serial)
-    assert metrics(pufferbench.make("ocean-cartpole", num_envs=64, **how)) == serial
+    assert metrics(pufferbench.make("ocean-cartpole", num_envs=64, **how), way=way) == serial
 
 
-def test_five_updates_learn_the_same_from_gymnasium_envs():
+@pytest.mark.parametrize(("how", "way"), WAYS)
+def test_five_updates_learn_the_same_from_gymnasium_envs(how, way):
     serial = metrics(pufferbench.make("gym-CartPole-v1", num_envs=16))
     assert any(record.get("episodes") for record in serial)
-    assert metrics(pufferbench.make("gym-CartPole-v1", num_envs=16, num_workers=2)) == serial
+    assert metrics(pufferbench.make("gym-CartPole-v1", num_envs=16, **how), way=way) == serial

@@ -221,6 +221,35 @@ def test_async_does_not_wait_for_a_slow_worker() -> None:
         assert env.step(env.actions)[0].shape == (4, 4)
 
 
+@pytest.mark.parametrize("how", [{}, {"mode": "async", "surplus_envs": 2}])
+def test_batches_of_chosen_workers(how: dict[str, Any]) -> None:
+    """As learners take them; a worker that gets no actions waits."""
+    with Multiprocessing(partial(Counter, 2, 2), 6, 3, **how) as env:
+        env.reset(4)
+        env.settle()
+        assert env.all_rows.observations[:, 3].tolist() == [i // 2 for i in range(12)]
+        for _ in range(3):
+            observations, rewards, *_, agent_ids, masks = env.recv_part((0, 2))  # no neighbours
+            assert env.turn == (0, 2) and agent_ids.tolist() == [*range(4), *range(8, 12)]
+            assert (observations[:, 3] == agent_ids // 2).all()
+            assert len(rewards) == len(masks) == len(env.action_masks) == 8
+            env.send_part(50 + agent_ids)
+        *_, agent_ids, _ = env.recv_part((0, 1))
+        assert env.observations[:, 1].tolist() == [3] * 4 + [0] * 4
+        assert env.observations[:, 2].tolist() == [50, 51, 52, 53] + [4] * 4
+        env.send_part(agent_ids)
+        first = env.recv_part((0, 2), count=1)[5]
+        assert env.turn in ((0,), (2,)) and first.tolist() == list(range(*env.worker_rows[env.turn[0]]))
+        assert (env.render() == 4).all()  # whatever is under way
+        rows = env.num_agents
+        env.step(np.arange(rows))  # whole batches again; in mode "async" of the first two
+        env.settle()
+        assert env.all_rows.observations[:, 1].tolist() == [5] * 4 + [2] * 4 + [4 if rows == 12 else 3] * 4
+        env.recv_part((1,))
+        env.send_part(np.zeros(4, int))
+        assert env.reset(1)[0][:, 1].tolist() == [0] * rows
+
+
 def test_made_in_a_thread_that_ended() -> None:
     made: list[Multiprocessing] = []
     thread = threading.Thread(target=lambda: made.append(Multiprocessing(Counter, 2, 2)))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ocean_numba import rng
+from ocean_numba.codegen import action_bounds
 from ocean_numba.errors import GameError
 from ocean_numba.game import Game, Layout, build_layout, read_game, signature
 from ocean_numba.layout import as_records
@@ -70,6 +71,8 @@ class OceanEnv(PufferEnv):
         self.params: dict[str, Any] = self._layout.params
         self.observation_space = self._layout.observation_space
         self.action_space = self._layout.action_space
+        if callable(self._game.action):  # its size is a parameter's: keys of actions that are not there go
+            self.keys = {key: action for key, action in self.keys.items() if self._has_action(action)}
         self.num_action_masks = self._layout.num_action_masks
         self.num_envs = int(num_envs)
         self.agents_per_env = self._layout.agents
@@ -174,6 +177,11 @@ class OceanEnv(PufferEnv):
         other = type(self)(num_envs=num_envs, mode=self.mode, **self.params)
         other.spec = self.spec
         return other
+
+    def _has_action(self, action: Any) -> bool:
+        low, high = action_bounds(self.action_space)  # type: ignore[arg-type]
+        value = np.ravel(action)
+        return value.shape == low.shape and bool(((value >= low) & (value <= high)).all())
 
     def _refuse(self, row: int) -> None:
         value = self.actions[row]

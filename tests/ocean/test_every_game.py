@@ -236,7 +236,7 @@ HEADINGS = ("Observation", "Action", "Reward", "Starting state", "Episode end", 
 def test_its_page_has_all_headings_in_order_and_names_every_parameter(name):
     kind = game(name)
     page = kind.__doc__
-    assert page.splitlines()[0].endswith("."), "the first line is a sentence"
+    assert re.match(r"[A-Z][^\n]+(\n    [^\n]+)*[.?!]", page), "it begins with a sentence"
     if kind._game.name != kind.__bases__[0].__name__ and issubclass(kind.__bases__[0], OceanEnv):
         parent = kind.__bases__[0]
         if parent._game is not None:  # a variation tells what is different

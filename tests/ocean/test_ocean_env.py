@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ocean.games import Arena, Counter, Everything
 
+from ocean_numba import Discrete, i32
 from ocean_numba.cartpole import CartPole, CartPoleContinuous
 from ocean_numba.rng import seeds
 from ocean_numba.squared import Squared
@@ -311,3 +312,16 @@ def test_render_draws_the_game_that_is_asked_for():
         env.render(2)
     with pytest.raises(TypeError, match=r"no function draw"):
         Counter().render()
+
+
+def test_keys_of_actions_that_are_not_there_go_where_the_action_space_has_a_parameter():
+    class Arms(Counter):
+        action = lambda p: Discrete(p.arms)  # noqa: E731
+        keys = {str(arm): arm for arm in range(10)}
+
+        class Params(Counter.Params):
+            arms: i32 = 3
+
+    assert list(Arms().keys) == ["0", "1", "2"]
+    assert list(Arms(arms=5).keys) == ["0", "1", "2", "3", "4"]
+    assert len(Arms.keys) == 10

@@ -27,14 +27,19 @@ GAMES = {
         "mountain-car-continuous",
     ),
     "ocean-acrobot": ("ocean_numba.acrobot:Acrobot", "acrobot"),
+    "ocean-lunar-lander": ("ocean_numba.lunar_lander:LunarLander", "lunar-lander"),
     # arcade
     "ocean-breakout": ("ocean_numba.breakout:Breakout", "breakout"),
     "ocean-pong": ("ocean_numba.pong:Pong", "pong"),
+    "ocean-snake": ("ocean_numba.snake:Snake", "snake"),
     "ocean-pacman": ("ocean_numba.pacman:PacMan", "pacman"),
     "ocean-space-shooter": ("ocean_numba.space_shooter:SpaceShooter", "space-shooter"),
     # grids and boards
     "ocean-connect-four": ("ocean_numba.connect_four:ConnectFour", "connect-four"),
     "ocean-tic-tac-toe": ("ocean_numba.tic_tac_toe:TicTacToe", "tic-tac-toe"),
+    "ocean-gridworld": ("ocean_numba.gridworld:Gridworld", "gridworld"),
+    "ocean-frozen-lake": ("ocean_numba.frozen_lake:FrozenLake", "frozen-lake"),
+    "ocean-frozen-lake-8x8": ("ocean_numba.frozen_lake:FrozenLake8x8", "frozen-lake-8x8"),
     # swarms
     "ocean-commons": ("ocean_numba.commons:Commons", "commons"),
     "ocean-target": ("ocean_numba.target:Target", "target"),

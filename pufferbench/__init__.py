@@ -17,6 +17,9 @@ _HOME = {
     "Wrapper": "pufferbench.wrappers.base",
     "make": "pufferbench.vector.make",
     "emulate": "pufferbench.vector.emulate",
+    "as_pettingzoo": "pufferbench.pettingzoo_view",
+    "as_gymnasium": "pufferbench.gymnasium_view",
+    "check_env": "pufferbench.check",
     "register": "pufferbench.registry",
     "list_envs": "pufferbench.registry",
     "cores": "pufferbench.system",
@@ -31,10 +34,13 @@ __all__ = ["__version__", *sorted(_HOME), *sorted(_MODULES)]  # noqa: PLE0604
 
 if TYPE_CHECKING:
     from pufferbench import policies, pytorch, vector, widgets, wrappers
+    from pufferbench.check import check_env
     from pufferbench.config import TrainConfig
     from pufferbench.env import PufferEnv
+    from pufferbench.gymnasium_view import as_gymnasium
     from pufferbench.loggers import NoLogger
     from pufferbench.notebooks import budget
+    from pufferbench.pettingzoo_view import as_pettingzoo
     from pufferbench.registry import list_envs, register
     from pufferbench.system import cores
     from pufferbench.trainer import PuffeRL

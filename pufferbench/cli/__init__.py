@@ -15,6 +15,7 @@ from pufferbench.errors import PufferBenchError, did_you_mean
 COMMANDS = {
     "train": ("pufferbench.cli.train", "train an agent: puffer train ocean-breakout"),
     "eval": ("pufferbench.cli.evaluate", "play episodes with a trained agent, film them"),
+    "check": ("pufferbench.cli.check", "say what is wrong with an environment"),
     "autotune": ("pufferbench.cli.autotune", "find the fastest backend for an environment here"),
     "bench": ("pufferbench.cli.bench", "measure environments and training on this machine"),
     "warmup": ("pufferbench.cli.warmup", "compile all games now, once, so that none is waited for"),

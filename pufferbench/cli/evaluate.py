@@ -63,6 +63,11 @@ def main(arguments: list[str]) -> int:
     trained_with = load_checkpoint(checkpoint)[1].get("env", {}) if checkpoint else {}
     if trained_with.get("id", entry.id) != entry.id:
         raise UsageError(f"{checkpoint} was trained on {trained_with['id']}, not on {entry.id}")
+    if wrappers := trained_with.get("wrappers"):
+        raise UsageError(
+            f"{checkpoint} was trained in {' around '.join(wrappers)} around {entry.id}, which a name does not tell: "
+            "register the env with its wrappers (pufferbench.register), train that, and it can be evaluated"
+        )
     how_it_was_stepped = inspect.signature(make).parameters  # num_envs, num_workers, ...: not for playing
     kwargs = {k: v for k, v in trained_with.get("kwargs", {}).items() if k not in how_it_was_stepped}
     kwargs |= changed(options.env)
@@ -131,8 +136,9 @@ def actions_for(env: Any, checkpoint: Path | None, options: Any) -> play.Act:
     """The checkpoint's policy, or random actions."""
     if checkpoint is None:
         return play.random_actions(env, options.seed)
-    from pufferbench import policies
+    from pufferbench import checkpoints, policies
 
+    checkpoints.load_env(env, checkpoint)
     policy = policies.load(checkpoint, env.observation_space, env.action_space)
     return play.policy_actions(env, policy, options.greedy, options.seed)
 

@@ -239,6 +239,10 @@ class GymnasiumEnv(PufferEnv):
         self._length, self._return = 0, 0.0
         return EpisodeInfos(record)
 
+    def look_at_every_step(self) -> None:
+        """From now on look closely at all steps: ``puffer check`` does."""
+        self._look.left, self._step = sys.maxsize, self._first_step
+
     def _first_step(self, action: Any) -> Any:
         """The env's step, looked at closely; after :data:`CHECKED_STEPS` of them it is called directly."""
         result = self._look.step(action)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -107,6 +108,10 @@ class MultiAgentEnv(PufferEnv):
     def _show(self) -> None:
         """Write the first observations of a game."""
         raise NotImplementedError
+
+    def look_at_every_step(self) -> None:
+        """From now on look closely at all steps: ``puffer check`` does."""
+        self._checks = sys.maxsize
 
     # -- arrays ---------------------------------------------------------------------------------
 

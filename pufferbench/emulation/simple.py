@@ -25,7 +25,7 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
-from pufferbench.emulation.checks import BadEnvironment
+from pufferbench.emulation.checks import BadEnvironment, check_flag
 from pufferbench.emulation.gymnasium import GymnasiumEnv
 from pufferbench.env import PufferEnv, Space
 
@@ -166,6 +166,7 @@ class _Values:
             return result
         observation, reward, done, _ = result
         if not isinstance(done, Mapping):
+            done = check_flag(done, "done", f"{self.name}: step()")
             cut = bool(info.get("TimeLimit.truncated", False))
             return observation, reward, done and not cut, done and cut, info
         cuts = {

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from typing import Any
 
 import gymnasium
@@ -60,6 +62,10 @@ class ThirdPartyVector(PufferEnv):
         self._checks = CHECKED_STEPS
         self._seeded = False
         self._returns, self._lengths = np.zeros(self.num_envs), np.zeros(self.num_envs, np.int64)
+
+    def look_at_every_step(self) -> None:
+        """From now on look closely at all steps: ``puffer check`` does."""
+        self._checks = sys.maxsize
 
     def _one_game(self, name: str) -> Space:
         """One game's space: older vector envs have only that, under the name itself."""
@@ -233,7 +239,9 @@ class ThirdPartyVector(PufferEnv):
         """Another one, of ``num_envs`` games: from the registry's entry, or by ``gymnasium.make_vec``."""
         if self.spec is not None or getattr(self.env, "spec", None) is None:
             return super().respawn(num_envs)
-        return ThirdPartyVector(gymnasium.make_vec(self.env.spec, num_envs=num_envs))
+        spec = deepcopy(self.env.spec)
+        spec.kwargs["num_envs"] = num_envs  # its own would go over one that is given to make_vec
+        return ThirdPartyVector(gymnasium.make_vec(spec))
 
     def close(self) -> None:
         self.env.close()

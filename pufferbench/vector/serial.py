@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pufferbench.env import Buffers, Infos, PufferEnv
+from pufferbench.env import Buffers, Infos, PufferEnv, StepResult
 from pufferbench.vector.base import (
     Creator,
     Received,
@@ -56,10 +56,14 @@ class Serial(VectorEnv):
         super().use_buffers(buffers)
         start = 0
         for member in self.members:
-            member.use_buffers(buffers.slice(start, start + member.num_agents))
+            alone = len(self.members) == 1
+            member.use_buffers(buffers if alone else buffers.slice(start, start + member.num_agents))
             start += member.num_agents
         # bound now: a step looks nothing up
         self._steps = [(member.step, member.actions) for member in self.members]
+        self._own_actions = buffers.actions
+        self._only = self._steps[0][0] if len(self._steps) == 1 else None
+        self._arrays = buffers.observations, buffers.rewards, buffers.terminals, buffers.truncations
 
     def async_reset(self, seed: int | None = None) -> None:
         self._expect("async_reset")
@@ -73,21 +77,26 @@ class Serial(VectorEnv):
         self._next = "recv"
 
     def send(self, actions: Any) -> None:
-        self._expect("send")
-        if actions is not self.actions:
+        self._infos = self.step(actions)[4]  # here and now: in one process nothing can be begun
+        self._next = "recv"
+
+    def step(self, actions: Any) -> StepResult:
+        if self._next != "send":
+            self._expect("send")
+        if actions is not self._own_actions:
             self.load_actions(actions)
+        if self._only is not None:  # a native env's step takes some us: nothing else may cost one
+            return self._only(self._own_actions)
         parts = []
         for step, own_actions in self._steps:
             if infos := step(own_actions)[4]:
                 parts.append(infos)
-        self._infos = join_infos(parts)
-        self._next = "recv"
+        return (*self._arrays, join_infos(parts) if parts else ())
 
     def recv(self) -> Received:
         self._expect("recv")
         self._next = "send"
-        b, infos = self.buffers, self._infos
-        return b.observations, b.rewards, b.terminals, b.truncations, infos, self._agent_ids, b.masks
+        return (*self._arrays, self._infos, self._agent_ids, self.masks)
 
     def render(self) -> np.ndarray:
         return self.members[0].render()

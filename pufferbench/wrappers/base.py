@@ -192,6 +192,13 @@ class Wrapper(PufferEnv):
     def close(self) -> None:
         self.env.close()
 
+    @property
+    def added_wrappers(self) -> list[str]:
+        """Names of the wrappers around what ``spec`` makes, outermost first: a run must not forget them."""
+        if self.spec is not self.env.spec:
+            return []  # a registered env that has us in it
+        return [type(self).__name__, *getattr(self.env, "added_wrappers", [])]
+
     # -- what is learned along the way ----------------------------------------------------------
 
     def own_state(self) -> dict[str, np.ndarray]:

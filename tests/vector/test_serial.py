@@ -178,16 +178,18 @@ def test_respawn_gives_as_many_games_as_wanted(creator, count):
 def test_a_step_that_was_interrupted_does_not_stand_in_the_way():
     vec = Serial(cartpole, 2)
     vec.reset(0)
-    receive = vec.recv
+    _, second = vec._steps
 
-    def interrupted():
-        vec.recv = receive
+    def interrupted(actions):
+        vec._steps[1] = second
         raise KeyboardInterrupt
 
-    vec.recv = interrupted
+    vec._steps[1] = (interrupted, None)
     with pytest.raises(KeyboardInterrupt):
         vec.step(np.zeros(2, np.int32))
     vec.step(np.zeros(2, np.int32))
+    vec.send(np.zeros(2, np.int32))
+    vec.recv()
 
 
 class Fragile(Squared):

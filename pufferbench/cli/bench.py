@@ -21,7 +21,8 @@ FOREIGN_LOAD = 0.9  # less of a core than this while measuring, and we were not 
 class BenchOptions:
     """Measure environments (steps/s on one core, CPU time) and, with --train, training (wall time).
 
-    puffer bench vector measures the vectorizer instead: workers, round trips, overhead, peers.
+    puffer bench ocean measures every game instead, puffer bench vector the vectorizer: workers, round trips,
+    overhead, peers.
     """
 
     envs: Annotated[list[str], tyro.conf.Positional] = field(default_factory=list)
@@ -37,11 +38,15 @@ class BenchOptions:
 
 
 def main(arguments: list[str]) -> int:
-    """Prints one table, or two; ``puffer bench vector`` those of the vectorizer."""
+    """Prints one table, or two; ``puffer bench vector``, ``puffer bench ocean``: see there."""
     if arguments[:1] == ["vector"]:
         from pufferbench.cli import bench_vector
 
         return bench_vector.main(arguments[1:])
+    if arguments[:1] == ["ocean"]:
+        from pufferbench.cli import bench_ocean
+
+        return bench_ocean.main(arguments[1:])
     options = tyro.cli(BenchOptions, args=arguments, prog="puffer bench")
     threads = [] if options.threads is None else [options.threads]
     if min(options.seconds, *threads, *options.batch_sizes, 1) <= 0 or not options.batch_sizes:

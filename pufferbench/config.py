@@ -156,6 +156,10 @@ class TrainConfig:
     torch_threads: int = option(1, low=1, high=256, unit="threads")
     """CPU threads for torch. More are faster on a quiet machine, and very much slower on a busy one."""
 
+    learner: str = option("auto", choices=("auto", "autograd", "fused"))
+    """What computes gradients: autograd does for any policy; fused, for the standard MLP on a CPU, is several
+    times as fast; auto takes fused where it can."""
+
     compile: bool = option(False)
     """Compile the policy with torch.compile: slow to start, then faster, above all on CUDA."""
 

@@ -82,12 +82,16 @@ class Rollout:
     def see(self, turn: Turn) -> tuple[Tensor, Tensor | None]:
         """Keep what the agents of ``turn`` see. Returns it and the legal actions, on the device."""
         where = turn.where
-        self.observations[where] = torch.from_numpy(turn.observations).to(self.observations)
+        self.observations[where] = self.stored(turn.observations)
         self.masks[where] = torch.from_numpy(turn.masks)
         if self.action_masks is None:
             return self.observations[where], None
         self.action_masks[where] = torch.from_numpy(turn.action_masks).to(self.action_masks)
         return self.observations[where], self.action_masks[where]
+
+    def stored(self, observations: np.ndarray | Tensor) -> Tensor:
+        """``observations`` as they would be kept here: of that type, on the device."""
+        return torch.as_tensor(observations).to(self.observations)
 
     def act(self, where: Where, actions: Tensor, logprobs: Tensor, values: Tensor) -> np.ndarray:
         """Keep what the policy says. Returns what the env gets: Box actions clipped to their bounds."""

@@ -28,9 +28,10 @@ from pufferbench.collect import Collector
 from pufferbench.config import LiveOption, Requests, TrainConfig, check_device, check_options, resolve
 from pufferbench.env import PufferEnv, game_seed
 from pufferbench.errors import PufferBenchError
-from pufferbench.kernels import LOSS_STATISTICS, advantages, explained_variance, ppo_loss
+from pufferbench.kernels import LOSS_STATISTICS, advantages, explained_variance
+from pufferbench.learner import choose_learner
 from pufferbench.meters import EpisodeMeter, Stopwatch
-from pufferbench.pytorch import Logits, draw_noise, sample, torch_threads
+from pufferbench.pytorch import draw_noise, torch_threads
 from pufferbench.records import Record, RunFolder
 from pufferbench.rollout import Rollout
 from pufferbench.vector.make import make
@@ -151,7 +152,7 @@ class PuffeRL:
                 observations, legal = rollout.see(turn)
                 self._watch.lap("copy")
 
-                actions, logprobs, values = self._act(observations, noise[turn.where], legal)
+                actions, logprobs, values = self.learner.act(observations, noise[turn.where], legal)
                 turn.actions = rollout.act(turn.where, actions, logprobs, values)
                 if not np.isfinite(turn.actions).all():
                     raise self._non_finite("an action")
@@ -159,22 +160,11 @@ class PuffeRL:
                 # The rows step now; rewards, ends and infos go into the rollout when they are there
 
             rollout.masks[-1] = torch.from_numpy(collector.masks)
-            rollout.values[-1] = self._forward(torch.from_numpy(collector.observations).to(self.device))[1]
+            rollout.values[-1] = self.learner.values(rollout.stored(collector.observations))
             self._watch.lap("policy")
-            collector.review(rollout, self._act, noise, self._watch)
+            collector.review(rollout, self.learner.act, noise, self._watch)
             self._watch.lap("other")
         rollout.complete = True
-
-    def _act(
-        self, observations: Tensor, noise: Tensor, legal: Tensor | None
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Actions, their log probabilities, and values."""
-        logits, values = self._forward(observations)
-        return *sample(logits, noise, legal), values
-
-    def _forward(self, observations: Tensor) -> tuple[Logits, Tensor]:
-        logits, value = self._compiled(observations)
-        return logits, value.flatten()
 
     # -- learning -------------------------------------------------------------------------------
 
@@ -203,7 +193,7 @@ class PuffeRL:
         finals = rollout.final_observations()
         if finals is not None:  # cut episodes go on in the value function: once per update, all together
             with torch.inference_mode():
-                pieces = [self._forward(piece.to(self.device))[1].cpu() for piece in finals.split(8192)]
+                pieces = [self.learner.values(rollout.stored(piece)).cpu() for piece in finals.split(8192)]
             final_values[rollout.truncations] = torch.cat(pieces)
         ends = rollout.terminals, rollout.truncations
         parts = (rollout.rewards, rollout.values, *ends, final_values, rollout.masks)
@@ -234,16 +224,10 @@ class PuffeRL:
             order = torch.randperm(count, generator=self.generator).to(self.device)
             for index in order.tensor_split(math.ceil(count / self._minibatch_size)):
                 self._wait_at_gate("train")
-                part = {name: tensor.index_select(0, index) for name, tensor in batch.items()}
-                if config.normalize_advantages:
-                    advantage = part["advantages"]
-                    part["advantages"] = (advantage - advantage.mean()) / (advantage.std(correction=0) + 1e-8)
-                logits, values = self._forward(part["observations"])
-                loss, statistics = ppo_loss(logits, values, part, config.clip_coef, vf_coef, config.ent_coef)
-                self.optimizer.zero_grad()
-                loss.backward()
+                coefs = config.clip_coef, vf_coef, config.ent_coef
+                loss, statistics = self.learner.gradients(batch, index, *coefs, config.normalize_advantages)
                 norm = nn.utils.clip_grad_norm_(policy.parameters(), config.max_grad_norm)
-                if not math.isfinite((loss.detach() + norm).item()):
+                if not math.isfinite((loss + norm).item()):
                     self.optimizer.zero_grad()
                     raise self._non_finite("the loss")
                 self.optimizer.step()
@@ -383,7 +367,7 @@ class PuffeRL:
         self.collector.begin_trial(possible=not self.config.compile)
         self.rollout = Rollout(self.env, self.collector.rows, self.config.bptt_horizon, self.device)
         self._minibatch_size = self.config.minibatch_size
-        self._compiled = torch.compile(self.policy) if self.config.compile else self.policy
+        self.learner = choose_learner(self.policy, self.device, self.config)
         with torch.inference_mode():
             outputs = self.policy(torch.from_numpy(self.collector.observations).to(self.device))
         policies.check_outputs(outputs, self.env.action_space, self.collector.rows)

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from pufferbench import policies, records
 from pufferbench.config import check_options
+from pufferbench.env import PufferEnv
 from pufferbench.records import CheckpointError
 
 if TYPE_CHECKING:
@@ -22,13 +23,24 @@ if TYPE_CHECKING:
 
 def describe(trainer: PuffeRL) -> dict[str, Any]:
     """What a training is, in plain data by section: for config.toml, and for the header of checkpoints."""
-    spec, policy = trainer.env.spec, trainer.policy
+    policy = trainer.policy
     return {
-        "env": {"id": "", "kwargs": {}} if spec is None else {"id": spec.id, "kwargs": dict(spec.kwargs)},
+        "deterministic": trainer.collector.deterministic,
+        "env": _describe_env(trainer.env),
         "policy": {"name": policies.name_of(policy), "arguments": getattr(policy, "arguments", {})},
         "train": asdict(trainer.config),
         "versions": records.versions(),
     }
+
+
+def _describe_env(env: PufferEnv) -> dict[str, Any]:
+    """Its name and arguments, and the wrappers that somebody put around what the name stands for."""
+    spec = env.spec
+    described: dict[str, Any] = {"id": "", "kwargs": {}}
+    if spec is not None:
+        described = {"id": spec.id, "kwargs": dict(spec.kwargs)}
+    wrappers = getattr(env, "added_wrappers", [])
+    return {**described, "wrappers": wrappers} if wrappers else described
 
 
 def save(trainer: PuffeRL, path: Path, metadata: Mapping[str, Any]) -> None:
@@ -47,7 +59,10 @@ def save(trainer: PuffeRL, path: Path, metadata: Mapping[str, Any]) -> None:
         "recent": {name: list(values) for name, values in trainer.episodes.recent.items()},
         "metadata": dict(metadata),
     }
-    records.save_checkpoint(path, {name: t.detach().cpu().numpy() for name, t in tensors.items()}, header)
+    arrays = {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
+    if hasattr(trainer.env, "state_dict"):
+        arrays |= {f"env.{name}": array for name, array in trainer.env.state_dict().items()}
+    records.save_checkpoint(path, arrays, header)
 
 
 def load(trainer: PuffeRL, path: Path) -> dict[str, Any]:
@@ -67,15 +82,50 @@ def load(trainer: PuffeRL, path: Path) -> dict[str, Any]:
         generator.set_state(torch.tensor(arrays["generator"]))
         moments = _optimizer_state(trainer.optimizer, arrays)
         metadata = dict(header["metadata"])
+        env_state = _env_state(trainer.env, arrays)
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise CheckpointError(f"{path} is incomplete or does not fit: {error}") from error
     policies.load_weights(trainer.policy, arrays, path)
+    if env_state:
+        trainer.env.load_state_dict(env_state)  # type: ignore[attr-defined]
     trainer.optimizer.load_state_dict(moments)
     trainer.config = replace(trainer.config, **options)
     trainer.update, trainer.global_step, trainer.elapsed = counters
     trainer.generator = generator
     trainer.episodes.load(recent)
     return metadata
+
+
+def load_env(env: PufferEnv, path: Path) -> None:
+    """Give ``env``, which is to be played and not trained in, what its wrappers had learned (if they do).
+
+    Raises:
+        CheckpointError: the file is damaged, or of an env with other wrappers.
+    """
+    arrays, _ = records.load_checkpoint(path)
+    try:
+        state = _env_state(env, arrays)
+    except ValueError as error:
+        raise CheckpointError(f"{path} does not fit: {error}") from error
+    if state:
+        env.load_state_dict(state)  # type: ignore[attr-defined]
+    if hasattr(env, "eval"):
+        env.eval()
+
+
+def _env_state(env: PufferEnv, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What the env had learned, of a checkpoint's arrays; ValueError when this env learns something else."""
+    saved = {name.removeprefix("env."): a for name, a in arrays.items() if name.startswith("env.")}
+    own = env.state_dict() if hasattr(env, "state_dict") else {}
+    shapes = {name: array.shape for name, array in saved.items()}
+    wanted = {name: np.shape(array) for name, array in own.items()}
+    if shapes != wanted:
+        differ = sorted(name for name in shapes | wanted if shapes.get(name) != wanted.get(name))
+        raise ValueError(
+            f"it was saved with other wrappers around the env: {', '.join(differ)} "
+            f"{'are' if len(differ) > 1 else 'is'} in one of them only, or of another shape"
+        )
+    return saved
 
 
 def _optimizer_state(optimizer: torch.optim.Optimizer, arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:

@@ -78,6 +78,8 @@ class Multiprocessing(VectorEnv):
         probe = make_member(env_creator, 0)
         try:
             self.observation_space, self.action_space = probe.observation_space, probe.action_space
+            self._source_observation_space = probe.source_observation_space
+            self._source_action_space = probe.source_action_space
             self.num_action_masks = probe.num_action_masks
             agents, games = probe.num_agents, probe.num_envs
             if hasattr(probe, "step_rows"):

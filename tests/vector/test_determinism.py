@@ -43,6 +43,23 @@ GYMNASIUM = {
     "unequal workers": lambda: Multiprocessing(cartpole, GAMES, 4),
     "serials in workers": lambda: Multiprocessing(partial(Serial, cartpole, 2), num_envs=3, num_workers=2),
 }
+PETTINGZOO = {
+    "serial": lambda game: Serial(game, GAMES),
+    "1 worker": lambda game: Multiprocessing(game, GAMES, 1),
+    "2 workers": lambda game: Multiprocessing(game, GAMES, 2),
+    "3 workers": lambda game: Multiprocessing(game, GAMES, 3),
+    "serials in workers": lambda game: Multiprocessing(partial(Serial, game, 2), num_envs=3, num_workers=2),
+}
+
+
+def in_turns():
+    """Random cards, legal actions in masks, and one agent at a time."""
+    return pufferbench.make("pettingzoo-leduc-holdem")
+
+
+def at_once():
+    """Agents of two kinds, whose spaces differ, in one game."""
+    return pufferbench.make("pettingzoo-simple-speaker-listener", max_cycles=20)
 
 
 def trajectory(env, steps):
@@ -55,9 +72,13 @@ def trajectory(env, steps):
             observations, infos = env.reset(seed)
             seen.append((observations.tobytes(), list(infos)))
             for _ in range(steps):
-                *arrays, infos = env.step(rng.integers(0, high, env.actions.shape))
+                actions = rng.integers(0, high, env.actions.shape)
+                if env.action_masks is not None:
+                    actions = (rng.random(env.action_masks.shape) * env.action_masks).argmax(1)
+                *arrays, infos = env.step(actions)
                 finals = env.final_observations[env.truncations]
-                seen.append((*(a.tobytes() for a in (*arrays, env.masks, finals)), list(infos)))
+                arrays += [env.masks, finals, *([] if env.action_masks is None else [env.action_masks])]
+                seen.append((*(a.tobytes() for a in arrays), list(infos)))
     return seen
 
 
@@ -74,6 +95,14 @@ def test_gymnasium_envs(backend):
     expected = trajectory(GYMNASIUM["serial"](), 100)
     assert sum(len(seen[-1]) for seen in expected) > GAMES
     assert trajectory(GYMNASIUM[backend](), 100) == expected
+
+
+@pytest.mark.parametrize("backend", list(PETTINGZOO)[1:])
+@pytest.mark.parametrize("game", [in_turns, at_once])
+def test_pettingzoo_envs(game, backend):
+    expected = trajectory(PETTINGZOO["serial"](game), 100)
+    assert sum(len(seen[-1]) for seen in expected) > GAMES
+    assert trajectory(PETTINGZOO[backend](game), 100) == expected
 
 
 # -- what is learned ----------------------------------------------------------------------------

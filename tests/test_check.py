@@ -251,7 +251,7 @@ def with_spaces(**changes: Any) -> Any:
         (with_spaces(num_agents=0), "error", "spaces: num_agents is 0"),
         (with_spaces(num_agents=3), "error", "spaces: num_agents=3 rows are not a multiple of num_envs=2 games"),
         (with_spaces(num_action_masks=3), "error", "spaces: num_action_masks is 3, but action_space Discrete(2) has 2"),
-        (with_spaces(observation_space=spaces.Box(-10, 10, (2,), np.float64)), "warning", "spaces: observation_space is"),
+        (with_spaces(observation_space=spaces.Box(-9, 9, (2,), np.float64)), "warning", "spaces: observation_space"),
         (with_spaces(action_space=spaces.Box(-np.inf, 1, (1,))), "warning", "spaces: action_space Box(-inf, 1.0"),
         ("ocean-braekout", "error", "making it: UnknownEnv: unknown environment 'ocean-braekout'; did you mean"),
         (3, "error", "making it: TypeError: expected an environment"),

@@ -66,6 +66,7 @@ def test_who_is_what(env, adapter):
 
 
 def test_pettingzoo_is_known_by_its_class():
+    pytest.importorskip("pygame")
     from pettingzoo.classic import tictactoe_v3
 
     assert type(as_puffer(tictactoe_v3.env())) is PettingZooAEC

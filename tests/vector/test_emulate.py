@@ -103,6 +103,7 @@ def test_what_is_no_environment(x, message):
 
 
 def test_a_module_of_pettingzoo():
+    pytest.importorskip("pygame")
     from pettingzoo.classic import tictactoe_v3
 
     with pytest.raises(TypeError, match=r"did you mean pettingzoo.classic.tictactoe_v3(\.tictactoe)?.env\?"):

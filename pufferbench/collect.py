@@ -108,7 +108,7 @@ class Collector:
     def turns(self, rollout: Rollout, episodes: EpisodeMeter, watch: Stopwatch) -> Iterator[Turn]:
         """``horizon`` turns for every row. What comes of them goes into ``rollout`` and ``episodes``."""
         if self._crewed:
-            self.env.settle()  # an update may have been interrupted
+            self.env.settle(overlap=self.way != "whole")  # an update may have been interrupted
         if self.way == "whole":
             return self._whole(rollout, episodes, watch)
         return self._in_parts(rollout, episodes, watch)
@@ -165,7 +165,6 @@ class Collector:
                     env.recv_part(part)
             if part:
                 yield from act(part)
-        env.settle()
 
     def _where(self, workers: Sequence[int], clock: Sequence[int]) -> Where:
         """The places in the rollout of the rows of ``workers``, of which worker ``w`` is at step ``clock[w]``."""
@@ -186,6 +185,12 @@ class Collector:
         if self.deterministic:
             self.way = "whole"
 
+    def settle_on(self, way: str) -> None:
+        """Try no more: ``"whole"`` or ``"halves"``."""
+        if way != "whole" and not self._halves:
+            raise ValueError(f"an env without two workers is stepped in whole batches, not in {way!r}")
+        self._trying, self.way = False, way
+
     def review(self, rollout: Rollout, act: Act, noise: Tensor, watch: Stopwatch) -> None:
         """After the turns of an update: settle, in the first ones, whether halves are right and faster.
 
@@ -198,12 +203,11 @@ class Collector:
         seconds = self._seconds
         seconds[self.way].append(sum(watch.times[name] for name in ("env", "policy", "copy")))
         if len(seconds["whole"]) == 1 and not self._halves_agree(rollout, act, noise):
-            self._trying = False
+            self.settle_on("whole")
             self.choice = "whole batches (the policy's results differ in the last bits for half of the rows)"
         elif len(seconds["halves"]) == TRIALS:
             whole, halves = (min(seconds[way][1:]) for way in ("whole", "halves"))
-            self._trying = False
-            self.way = "halves" if halves < GAIN * whole else "whole"
+            self.settle_on("halves" if halves < GAIN * whole else "whole")
             self.choice = (
                 f"{'halves' if self.way == 'halves' else 'whole batches'} (playing an update took "
                 f"{1e3 * halves:.3g} ms in halves, {1e3 * whole:.3g} ms in whole batches)"

@@ -51,7 +51,7 @@ def trainer(env, policy=None, way=None, **options):
     """With ``way``, nothing is tried."""
     made = PuffeRL(env, policy=policy or RowByRow(), **{"bptt_horizon": STEPS, "seed": 5, **options})
     if way is not None:
-        made.collector._trying, made.collector.way = False, way
+        made.collector.settle_on(way)
     return made
 
 
@@ -76,9 +76,9 @@ def rollouts(env, updates=3, **options):
         ((2, 0), "halves"),
         ((3, 0), "halves"),
         ((2, 0), None),
-        ((6, 3), "first ready"),
-        ((3, 2), "first ready"),
-        ((2, 3), "first ready"),
+        ((6, 3), None),
+        ((3, 2), None),
+        ((2, 3), None),
     ],
 )
 def test_the_same_rollouts_as_serial(how, way):

@@ -31,6 +31,18 @@ def test_the_game_in_a_cell_is_learned():
     assert record["episode_return_100"] > 190  # of 200; random play gets about 15
 
 
+def test_own_and_others_environments(capsys):
+    names = {"pb": __import__("pufferbench"), "np": __import__("numpy"), "__name__": "readme"}
+    exec(BLOCKS[2], names)
+    assert capsys.readouterr().out.startswith("Guess: 0 errors, 0 warnings\n")
+    trainer = names["trainer"]
+    trainer.evaluate()
+    trainer.train()
+    assert trainer.mean_and_log()["episode_length"] == 1
+    observation, _ = names["env"].reset(seed=0)
+    assert observation in names["env"].observation_space
+
+
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\((?!https?://)([^)#]+)\)", README))))
 def test_links_lead_somewhere(target):
     assert (ROOT / target).exists()

@@ -18,6 +18,7 @@ COMMANDS = {
     "check": ("pufferbench.cli.check", "say what is wrong with an environment"),
     "autotune": ("pufferbench.cli.autotune", "find the fastest backend for an environment here"),
     "bench": ("pufferbench.cli.bench", "measure environments and training on this machine"),
+    "new-game": ("pufferbench.cli.new_game", "write a small game to start from, and its test"),
     "warmup": ("pufferbench.cli.warmup", "compile all games now, once, so that none is waited for"),
     "lab": ("pufferbench.cli.lab", "open the lessons in JupyterLab"),
     "envs": ("pufferbench.cli.envs", "list the environments"),

@@ -24,6 +24,7 @@ from pufferbench.vector.handshake import (
     NAP_SECONDS,
     NOTES,
     OBJECT,
+    PATIENCE,
     READY,
     RECORDS,
     START,
@@ -118,6 +119,16 @@ class Crew:
             self.states[w] = command
             if self.worker_asleep[w]:
                 self._wake(w)
+
+    def set_patience(self, poll_seconds: float) -> None:
+        """Poll for so long before sleeping, we and all workers, who must be at rest."""
+        if poll_seconds == self.poll_seconds:
+            return
+        for w in self.all:
+            self.tell(w, PATIENCE, pickle.dumps(poll_seconds))
+        for w in self.all:
+            self.finish(w)
+        self.poll_seconds = poll_seconds
 
     def _send(self, w: int, message: bytes) -> None:
         try:

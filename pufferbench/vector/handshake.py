@@ -25,12 +25,15 @@ FAILED = 2  # an exception; its traceback follows as a message
 NOTES = 3  # done, and the records of ended episodes are in the arena (see `notes`)
 # Commands of the parent: all states from here on mean that the worker is busy
 COMMAND = 16
-STEP, RESET, CALL, CLOSE, START = range(COMMAND, COMMAND + 5)
+STEP, RESET, CALL, CLOSE, START, PATIENCE = range(COMMAND, COMMAND + 6)
 
 # First byte of a worker's message; an empty message is a wake-up
 RECORDS, DTYPE, OBJECT, TRACEBACK = b"r", b"d", b"o", b"t"
 
 POLL_SECONDS = 0.002
+# With more runners than cores, whoever polls takes time from whoever works. When all of them may have work,
+# a worker that is done lets the others have its core soon.
+SHORT_POLL_SECONDS = 0.00003
 # A sleeper looks again after so long, should the wake-up have crossed with its falling asleep.
 NAP_SECONDS = 0.2
 

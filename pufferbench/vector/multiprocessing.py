@@ -16,7 +16,14 @@ from pufferbench.vector.arena import Arena, place
 from pufferbench.vector.base import Creator, Received, VectorEnv, check_count, make_member
 from pufferbench.vector.crew import Crew
 from pufferbench.vector.errors import WorkerError
-from pufferbench.vector.handshake import CALL, POLL_SECONDS, RESET, STRIDE, notes_size
+from pufferbench.vector.handshake import (
+    CALL,
+    POLL_SECONDS,
+    RESET,
+    SHORT_POLL_SECONDS,
+    STRIDE,
+    notes_size,
+)
 from pufferbench.vector.parts import Parts
 
 MODES = ("sync", "async")
@@ -78,6 +85,8 @@ class Multiprocessing(VectorEnv):
         probe = make_member(env_creator, 0)
         try:
             self.observation_space, self.action_space = probe.observation_space, probe.action_space
+            self._source_observation_space = probe.source_observation_space
+            self._source_action_space = probe.source_action_space
             self.num_action_masks = probe.num_action_masks
             agents, games = probe.num_agents, probe.num_envs
             if hasattr(probe, "step_rows"):
@@ -113,12 +122,12 @@ class Multiprocessing(VectorEnv):
         self._parts = Parts(self.all_rows, self.worker_rows)
         self._show(tuple(range(used)))
         # More runners than cores: whoever polls takes time from whoever works
-        poll_seconds = POLL_SECONDS if workers <= cores() else 0.0
-        self._crew = Crew(arena, envs, notes_at, timeout, poll_seconds)
+        self._poll_seconds = POLL_SECONDS if workers <= cores() else 0.0
+        self._crew = Crew(arena, envs, notes_at, timeout, self._poll_seconds)
         setup = {
             "num_workers": workers,
             "arena": (arena.size, arena.fd, arena.name),
-            "poll_seconds": poll_seconds,
+            "poll_seconds": self._poll_seconds,
             "places": places,
             "creator": creator,
             "games": games,
@@ -216,11 +225,14 @@ class Multiprocessing(VectorEnv):
 
     # -- for learners: batches of chosen workers ------------------------------------------------
 
-    def settle(self) -> None:
+    def settle(self, overlap: bool = False) -> None:
         """Let all workers come to rest: then ``all_rows`` is what all agents see now.
 
         What they still have to say about their last steps is dropped. To be called before the first
         :meth:`recv_part`; ``send`` and ``step``, which go on with whole batches, call it by themselves.
+
+        Args:
+            overlap: whether from now on the caller works while workers step.
         """
         self._check_alive()
         if self._next not in ("send", "part"):
@@ -230,6 +242,8 @@ class Multiprocessing(VectorEnv):
         for w in crew.all:
             crew.finish(w, drop=True)
         crew.forget_infos()
+        tight = overlap and self.num_workers + 1 > cores()
+        crew.set_patience(min(self._poll_seconds, SHORT_POLL_SECONDS) if tight else self._poll_seconds)
         self._show(crew.all[: self._batch_workers])
         crew.ready[:] = crew.all[self._batch_workers :]
         self._next = "send"

@@ -45,6 +45,8 @@ class Serial(VectorEnv):
             raise
         first = self.members[0]
         self.observation_space, self.action_space = first.observation_space, first.action_space
+        self._source_observation_space = first.source_observation_space
+        self._source_action_space = first.source_action_space
         self.num_action_masks = first.num_action_masks
         self.num_envs = sum(member.num_envs for member in self.members)
         self.num_agents = sum(member.num_agents for member in self.members)

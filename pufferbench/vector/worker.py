@@ -29,6 +29,7 @@ from pufferbench.vector.handshake import (
     NAP_SECONDS,
     NOTES,
     OBJECT,
+    PATIENCE,
     READY,
     RECORDS,
     RESET,
@@ -151,6 +152,9 @@ class Worker:
                 self.attempt(self.reset, env)
             elif command == CALL:
                 self.attempt(self.call, env)
+            elif command == PATIENCE:
+                seconds = pickle.loads(self.receive())
+                self.answer(READY)
             else:
                 return
 

@@ -12,7 +12,7 @@ from pufferbench.emulation import GymnasiumEnv
 from pufferbench.emulation.checks import BadEnvironment
 from pufferbench.errors import InvalidAction
 from pufferbench.spaces import FlatBox
-from pufferbench.vector import Serial
+from pufferbench.vector import Multiprocessing, Serial
 
 OBSERVATIONS = {
     "dict": spaces.Dict(image=spaces.Box(0, 255, (3, 3), np.uint8), speed=spaces.Box(-1, 1, (), np.float64)),
@@ -100,6 +100,16 @@ def test_actions_that_there_are_not_name_the_env():
     env.reset(0)
     with pytest.raises(InvalidAction, match=r"Random: the action \[0 3 0\] is not in MultiDiscrete"):
         env.step(np.array([[0, 3, 0]]))
+
+
+def test_a_vector_env_has_the_original_spaces_too():
+    with Multiprocessing(lambda: Random(OBSERVATIONS["shifted"], ACTIONS["dict"]), 2, 2) as env:
+        assert (env.source_observation_space, env.source_action_space) == (
+            OBSERVATIONS["shifted"],
+            ACTIONS["dict"],
+        )
+        env.reset(0)
+        env.step(env.actions)
 
 
 def test_many_of_them_in_one_batch():

@@ -117,7 +117,7 @@ def metrics(env, updates=5, way=None):
     torch.manual_seed(3)
     with env, pufferbench.PuffeRL(env=env, seed=3, bptt_horizon=16, total_timesteps=10**6) as trainer:
         if way is not None:
-            trainer.collector._trying, trainer.collector.way = False, way
+            trainer.collector.settle_on(way)
         records = []
         for _ in range(updates):
             trainer.evaluate()

@@ -155,7 +155,10 @@ class _Part:
         # The same memory for Numba: looking it up anew for each chunk is a good part of the time
         self.w1_array, self.x_array, self.h_array = self.w1.numpy(), self.x.numpy(), self.h.numpy()
         self.d_hidden_array = self.d_hidden.numpy()
-        self.d_heads, self.d_heads_bias = np.empty((outputs, hidden), np.float32), np.empty(outputs, np.float32)
+        self.d_heads, self.d_heads_bias = (
+            np.empty((outputs, hidden), np.float32),
+            np.empty(outputs, np.float32),
+        )
         self.out = np.empty((outputs, CHUNK), np.float32)
         self.scratch = np.empty((4, CHUNK), np.float32)
         self.starts = starts

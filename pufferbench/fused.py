@@ -138,6 +138,8 @@ class Fused:
             if parameter.grad is None:
                 parameter.grad = torch.empty_like(parameter)
             parameter.grad.copy_(gradient)  # not a view: torch's fused Adam reads any gradient as contiguous
+        for part in self._parts:
+            part.outdated = True  # the optimizer comes next, and its fused form does not count versions
 
 
 class _Part:
@@ -165,13 +167,14 @@ class _Part:
         self.statistics = np.zeros(5)
         self._tensors = [*policy.parameters(), *policy.buffers()]
         self._loaded: list[int] = []
+        self.outdated = True
 
     def load(self) -> None:
         """The weights as they are now, if they have changed."""
         versions = [tensor._version for tensor in self._tensors]
-        if versions == self._loaded:
+        if versions == self._loaded and not self.outdated:
             return
-        policy, self._loaded = self.policy, versions
+        policy, self._loaded, self.outdated = self.policy, versions, False
         scale = (torch.maximum(policy.observation_var, policy.observation_floor) + 1e-6).rsqrt()
         self.mean, self.scale = policy.observation_mean.numpy(), scale.numpy()
         with torch.no_grad():

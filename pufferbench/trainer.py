@@ -161,7 +161,7 @@ class PuffeRL:
             rollout.masks[-1] = torch.from_numpy(collector.masks)
             rollout.values[-1] = self._forward(torch.from_numpy(collector.observations).to(self.device))[1]
             self._watch.lap("policy")
-            collector.review(rollout, self._act, noise, self._watch)
+            collector.review(rollout, self.policy, self._act, noise, self._watch)
             self._watch.lap("other")
         rollout.complete = True
 

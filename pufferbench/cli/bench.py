@@ -21,8 +21,8 @@ FOREIGN_LOAD = 0.9  # less of a core than this while measuring, and we were not 
 class BenchOptions:
     """Measure environments (steps/s on one core, CPU time) and, with --train, training (wall time).
 
-    puffer bench ocean measures every game instead, puffer bench vector the vectorizer: workers, round trips,
-    overhead, peers.
+    puffer bench ocean measures every game instead, puffer bench vector the vectorizer (workers, round trips,
+    overhead, peers), puffer bench emulation what other people's environments cost more here than alone.
     """
 
     envs: Annotated[list[str], tyro.conf.Positional] = field(default_factory=list)
@@ -38,11 +38,15 @@ class BenchOptions:
 
 
 def main(arguments: list[str]) -> int:
-    """Prints one table, or two; ``puffer bench vector``, ``puffer bench ocean``: see there."""
+    """Prints one table, or two; ``puffer bench vector``, ``... ocean``, ``... emulation``: see there."""
     if arguments[:1] == ["vector"]:
         from pufferbench.cli import bench_vector
 
         return bench_vector.main(arguments[1:])
+    if arguments[:1] == ["emulation"]:
+        from pufferbench.cli import bench_emulation
+
+        return bench_emulation.main(arguments[1:])
     if arguments[:1] == ["ocean"]:
         from pufferbench.cli import bench_ocean
 

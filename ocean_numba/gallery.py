@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +70,6 @@ def row(name: str, speed: dict[str, Any] | None, learned: dict[str, Any] | None)
     kind = game_class(name)
     env = kind()
     short = name.removeprefix("ocean-")
-    story = inspect.getdoc(kind).partition("\n\n")[0].replace("\n", " ")  # type: ignore[union-attr]
-    story = story.partition(". ")[0].rstrip(".") + "."
     file = f"{kind.__module__.rpartition('.')[2]}.py"
     picture = f'<img src="gallery/{short}.png" width="{WIDTH}" alt="{short}">'
     agents = f" x {env.agents_per_env} agents" if env.agents_per_env > 1 else ""
@@ -82,8 +81,24 @@ def row(name: str, speed: dict[str, Any] | None, learned: dict[str, Any] | None)
         after = f"{learned['steps'] / 1e6:.1f} M, {learned['seconds']:.0f} s"
         reached = f"**{learned['reached']:.3g}** ({after})"
         scores = [f"{learned['random']:.3g}", f"{learned['scripted']:.3g}", reached]
-    cells = [f"**[{short}]({file})**<br>{story}", picture, sees(env), f"`{env.action_space}`{agents}", fast, *scores]
+    cells = [
+        f"**[{short}]({file})**<br>{story}",
+        picture,
+        sees(env),
+        f"`{env.action_space}`{agents}",
+        fast,
+        *scores,
+    ]
     return f"| {' | '.join(cells)} |"
+
+
+def story(kind: type[OceanEnv]) -> str:
+    """What it is about: the first line of its file, or of the class where the file has several games."""
+    parent = kind.__bases__[0]
+    if getattr(parent, "_game", None) is None:
+        first = (sys.modules[kind.__module__].__doc__ or "").partition("\n")[0].partition(": ")[2]
+        return first[:1].upper() + first[1:]
+    return inspect.getdoc(kind).partition("\n\n")[0].replace("\n", " ")  # type: ignore[union-attr]
 
 
 def sees(env: OceanEnv) -> str:

@@ -74,8 +74,8 @@ def rules(kinds, starts, colors):
         return reward, kind in (GOAL, PIT), s.episode_length >= s.max_steps
 
     def observe(s, obs):
-        for cell in range(cells):
-            obs[cell] = cell == s.cell
+        obs[:] = 0
+        obs[s.cell] = 1
 
     def draw(s, canvas):
         draw_map(canvas, kinds, starts, colors)

@@ -38,7 +38,7 @@ def ground(s, x):
     place = min(max((x + HALF_WIDTH) * (1.0 / SPACING), 0.0), LAST)
     k = int(place)
     left, right = s.heights[k], s.heights[k + 1]
-    return left + (right - left) * (place - k), (right - left) * (1.0 / SPACING)
+    return left + (right - left) * (place - f32(k)), (right - left) * (1.0 / SPACING)
 
 
 def leg(s, arm_x, arm_y, vx, vy, spin):

@@ -269,7 +269,7 @@ class _Checker:
 
     def bad_action(self) -> None:
         """A wrong number is refused, rather than read as some other action."""
-        space = self.env.action_space
+        space: Any = self.env.action_space
         if isinstance(space, spaces.Box) or isinstance(self.env, VectorEnv):
             return
         self.env.reset(seed=1)
@@ -432,7 +432,8 @@ class _Checker:
 
     def _play(self, seed: int, actions: list[np.ndarray] | None = None) -> list[tuple]:
         """Copies of what a run from a seed shows, step by step."""
-        env, seen = self.env, []
+        env = self.env
+        seen: list[tuple] = []
         env.reset(seed=seed)
         seen.append((env.observations.copy(), None, None, None))
         for action in (actions or self._actions)[:128]:

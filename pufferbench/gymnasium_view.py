@@ -155,7 +155,8 @@ class GymnasiumVectorView(gymnasium.vector.VectorEnv):
         if not isinstance(self.env.observation_space, FlatBox):
             return rows.astype(space.dtype)
         samples = [_sample(self.env, row) for row in rows]
-        return concatenate(space, samples, create_empty_array(space, self.num_envs))
+        empty: Any = create_empty_array(space, self.num_envs)
+        return concatenate(space, samples, empty)
 
     def _infos(self) -> dict[str, Any]:
         infos = {} if self.env.masks.all() else {"masks": self.env.masks.copy()}
@@ -215,7 +216,7 @@ class _Again:
     def __init__(self, env: PufferEnv) -> None:
         self._env = env
 
-    def __call__(self, render_mode: str | None = None) -> GymnasiumView | GymnasiumVectorView:
+    def __call__(self, render_mode: str | None = None, **kwargs: Any) -> Any:
         return as_gymnasium(self._env.respawn(self._env.num_envs))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> _Again:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import ClassVar
 
 import pytest
 
-from pufferbench import bench_vector
+from pufferbench import bench_overlap, bench_vector
 from pufferbench.bench_control import Control, compute, rate
-from pufferbench.bench_vector import Scaling, judge
+from pufferbench.bench_overlap import Overlap
+from pufferbench.bench_vector import Peers, Scaling, judge
 from pufferbench.cli import bench_vector as command
 from pufferbench.cli import main
 
@@ -48,13 +50,39 @@ def test_verdicts_beside_a_good_control():
     assert [row[-1] for row in rows] == ["[green]yes[/]", "[green]yes[/]", "[red]no[/]"]  # 1.23x of Serial
 
 
+def test_peers_stand_beside_what_is_possible():
+    row = command.peer_row(Peers(16, 180e3, 170e3, 300e3, 20e3, 200e3, 400e3, valid=True))
+    assert row[1:5] == ("180.0", "170.0", "300.0", "20.0")
+    assert row[5:] == ("400.0 (2.00x)", "1.76x", "15x", "20x", "36x")  # 20x today would need both cores, bare
+    row = command.peer_row(Peers(1, 180e3, 90e3, 120e3, 20e3, 200e3, 400e3, valid=True))
+    assert row[5:] == ("200.0 (2.00x)", "1.33x", "6x", "10x", "36x"), "one env cannot use the second core"
+    row = command.peer_row(Peers(1, 180e3, 90e3, 120e3, 20e3, 200e3, 300e3, valid=False))
+    assert row[6:] == ("discarded",) * 4
+
+
+@pytest.mark.parametrize(
+    ("found", "last"),
+    [
+        (Overlap(0.2, 0.16, True, 1.9, True), "used"),
+        (Overlap(0.2, 0.16, False, 1.9, True), "not used"),
+        (Overlap(0.2, 0.199, True, 1.9, True), "not used"),
+        (Overlap(0.2, 0.16, True, 1.5, False), "discarded"),
+    ],
+)
+def test_overlap_says_what_a_training_would_do(found, last):
+    row = command.overlap_row("computing", found)
+    assert row[1] == f"{1e3 * found.halves:.0f} ms ({found.ratio:.2f}x)"
+    assert row[2] == f"200 ms whole ({found.control:.2f}x)"
+    assert row[-1] == last
+
+
 class FakeControl:
     """One copy makes 100 steps/s, two make what is next in the list."""
 
     pairs: ClassVar[list[float]] = []
 
     def __init__(self, loop, num_envs):
-        assert (loop, num_envs) == ("busy", 2), "a copy has half of the envs"
+        assert (loop, num_envs) in (("busy", 2), ("busy", 1)), "a copy has half of the envs"
 
     def __enter__(self):
         return self
@@ -79,6 +107,17 @@ def test_it_tries_until_three_rounds_are_good_or_gives_up(monkeypatch, pairs, ro
         found = bench_vector.scaling("busy", env, env, seconds=0.001)
     assert (found.rounds, found.discarded, found.valid) == (rounds, discarded, discarded < rounds)
     assert FakeControl.pairs == []
+
+
+def test_overlap_plays_in_both_ways_and_takes_the_rounds_with_a_good_control(monkeypatch):
+    monkeypatch.setattr(bench_overlap, "Control", FakeControl)
+    monkeypatch.setattr(bench_overlap, "HIDDEN", 16)
+    FakeControl.pairs = [150.0, 190.0, 120.0, 180.0, 200.0]
+    found = bench_overlap.overlap(partial(bench_overlap.Game, 1e-4, True), 4, seconds=0.01)
+    assert found.valid and found.control == 2.0 and not FakeControl.pairs
+    assert found.whole > 4 * 2e-4 and found.halves > 4 * 2e-4  # four steps of two games in each worker
+    FakeControl.pairs = [100.0] * 8
+    assert not bench_overlap.overlap(partial(bench_overlap.Game, 1e-4), 2, seconds=0.01).valid
 
 
 @pytest.mark.parametrize(("loop", "num_envs"), [("cartpole", 4), ("busy", 1)])
@@ -124,10 +163,11 @@ def test_the_command_prints_every_figure_beside_its_control(capsys, monkeypatch)
         "round trips/s, 2 workers",
         "cores used while paused",
         "1 ms of CPU per step",
+        "PuffeRL in halves, 64 envs waiting",
         "AsyncVectorEnv",
     ):
         assert row in text
-    assert text.count("x)") == 2 + 2, "every scaling figure stands beside a control"
+    assert text.count("x)") == 2 + 2 * 2 + 2, "every scaling figure stands beside a control"
 
 
 def test_the_command_refuses_no_time(capsys):

@@ -22,7 +22,8 @@ class BenchOptions:
     """Measure environments (steps/s on one core, CPU time) and, with --train, training (wall time).
 
     puffer bench ocean measures every game instead, puffer bench learn trains every preset, puffer bench vector
-    measures the vectorizer: workers, round trips, overhead, peers.
+    measures the vectorizer (workers, round trips, overhead, peers), puffer bench emulation what other people's
+    environments cost more here than alone.
     """
 
     envs: Annotated[list[str], tyro.conf.Positional] = field(default_factory=list)
@@ -38,11 +39,15 @@ class BenchOptions:
 
 
 def main(arguments: list[str]) -> int:
-    """Prints one table, or two; ``puffer bench vector``, ``... ocean``, ``... learn``: see there."""
+    """Prints one table, or two; ``puffer bench vector``, ``... ocean``, and so on: see there."""
     if arguments[:1] == ["vector"]:
         from pufferbench.cli import bench_vector
 
         return bench_vector.main(arguments[1:])
+    if arguments[:1] == ["emulation"]:
+        from pufferbench.cli import bench_emulation
+
+        return bench_emulation.main(arguments[1:])
     if arguments[:1] == ["ocean"]:
         from pufferbench.cli import bench_ocean
 

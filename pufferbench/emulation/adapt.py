@@ -24,14 +24,12 @@ def as_puffer(env: Any, max_agents: int | None = None, max_length: int | None = 
     Raises:
         TypeError: it is nothing of the kind, or its spaces cannot be arrays; the message says what to do.
     """
-    agents = {} if max_agents is None else {"max_agents": max_agents}
-    length = {} if max_length is None else {"max_length": max_length}
     if isinstance(env, PufferEnv):
         from pufferbench.emulation.simple import SimpleEnv, is_simple
 
-        return SimpleEnv(env, **length) if is_simple(env) else env
+        return SimpleEnv(env, max_length) if is_simple(env) else env
     if isinstance(env, gymnasium.Env):
-        return GymnasiumEnv(env, **length)
+        return GymnasiumEnv(env, max_length)
     if isinstance(env, type) or not (hasattr(env, "reset") and hasattr(env, "step")):
         raise TypeError(
             "expected an environment (a PufferEnv, or one of Gymnasium, gym or PettingZoo), "
@@ -42,20 +40,20 @@ def as_puffer(env: Any, max_agents: int | None = None, max_length: int | None = 
     if kind == "aec":
         from pufferbench.emulation.pettingzoo_aec import adapt_aec
 
-        return adapt_aec(env, **agents, **length)
+        return adapt_aec(env, max_agents=max_agents, max_length=max_length)
     if kind == "parallel":
         from pufferbench.emulation.pettingzoo_parallel import PettingZooParallel
 
-        return PettingZooParallel(env, **agents, **length)
+        return PettingZooParallel(env, max_agents, max_length)
     if not hasattr(env, "action_space"):
         raise TypeError(f"{type(env).__name__} has reset() and step(), but no action_space: {env!r}")
     if isinstance(getattr(env, "num_envs", None), int):
         from pufferbench.emulation.vector import ThirdPartyVector
 
-        return ThirdPartyVector(env, **length)
+        return ThirdPartyVector(env, max_length)
     from pufferbench.emulation.legacy import LegacyEnv
 
-    return LegacyEnv(env, **length)
+    return LegacyEnv(env, max_length)
 
 
 def _pettingzoo_kind(env: Any) -> str:

@@ -61,13 +61,12 @@ def SimpleEnv(env: PufferEnv, max_length: int | None = None) -> PufferEnv:
         BadEnvironment: it returns something else; the message names env, agent and field.
     """
     values = _Values(env)
-    limits = {} if max_length is None else {"max_length": max_length}
     agents = values.find_agents()
     if agents is None:
-        return GymnasiumEnv(_OneAgent(values), **limits)
+        return GymnasiumEnv(_OneAgent(values), max_length)
     from pufferbench.emulation.pettingzoo_parallel import PettingZooParallel
 
-    return PettingZooParallel(_SeveralAgents(values, agents), **limits)
+    return PettingZooParallel(_SeveralAgents(values, agents), max_length=max_length)
 
 
 def _space(env: PufferEnv, name: str) -> Space:
@@ -179,12 +178,13 @@ class _Values:
         return observation, reward, terminated, truncated, info
 
     def _call(self, function: Any, *arguments: Any, **keywords: Any) -> Any:
-        before = np.random.get_bit_generator()
-        np.random.set_bit_generator(self._bits)
+        process: Any = np.random
+        before = process.get_bit_generator()
+        process.set_bit_generator(self._bits)
         try:
             return function(*arguments, **keywords)
         finally:
-            np.random.set_bit_generator(before)
+            process.set_bit_generator(before)
 
     def _seed(self, seed: int) -> None:
         """All that it may draw from begins anew."""

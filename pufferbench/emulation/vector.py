@@ -50,15 +50,15 @@ class ThirdPartyVector(PufferEnv):
         self._modern = isinstance(env, gymnasium.vector.VectorEnv)
         mode = metadata.get("autoreset_mode", NEXT_STEP) if self._modern else SAME_STEP
         self._mode = getattr(mode, "value", mode)
-        self._source_observation_space = self._one_game("observation_space")
-        self._source_action_space = self._one_game("action_space")
-        self.observation_space = flatten_observations(self._source_observation_space, max_length)
-        self.action_space, self._unflatten = flatten_actions(self._source_action_space)
-        self._batch = batch_space(self._source_observation_space, self.num_envs)
+        self._sees = self._source_observation_space = self._one_game("observation_space")
+        self._does = self._source_action_space = self._one_game("action_space")
+        self.observation_space = flatten_observations(self._sees, max_length)
+        self.action_space, self._unflatten = flatten_actions(self._does)
+        self._batch = batch_space(self._sees, self.num_envs)
         # Its observations are written as they come where the rows are the same arrays
-        self._same = self.observation_space is self._source_observation_space
+        self._same = self.observation_space is self._sees
         flat = self.observation_space
-        self._layout = flat.layout if isinstance(flat, FlatBox) else layout_of(self._source_observation_space)
+        self._layout = flat.layout if isinstance(flat, FlatBox) else layout_of(self._sees)
         self._checks = CHECKED_STEPS
         self._seeded = False
         self._returns, self._lengths = np.zeros(self.num_envs), np.zeros(self.num_envs, np.int64)
@@ -152,11 +152,12 @@ class ThirdPartyVector(PufferEnv):
 
     def _actions(self, rows: np.ndarray) -> Any:
         """The vector env's own actions, copied: it may keep them."""
-        space = self._source_action_space
+        space = self._does
         if self.action_space is space and isinstance(space, spaces.Box):
             return rows.copy()
         own = [self._unflatten(row) for row in rows]  # raises InvalidAction for a choice that there is not
-        return concatenate(space, own, create_empty_array(space, self.num_envs))
+        empty: Any = create_empty_array(space, self.num_envs)
+        return concatenate(space, own, empty)
 
     def _see(self, observations: Any, rows: np.ndarray, call: str) -> None:
         """Write the observations of all games into ``rows``."""
@@ -188,16 +189,14 @@ class ThirdPartyVector(PufferEnv):
         except (TypeError, KeyError, ValueError, IndexError) as error:
             raise BadEnvironment(
                 f"{self.name}: {call} returned observations that are not {self.num_envs} of its space "
-                f"{self._source_observation_space}: {observations!r}"
+                f"{self._sees}: {observations!r}"
             ) from error
         if len(games) != self.num_envs:
             raise BadEnvironment(
                 f"{self.name}: {call} returned {len(games)} observations for {self.num_envs} games"
             )
         for game, observation in enumerate(games):
-            check_observation(
-                self._source_observation_space, observation, f"{self.name}, game {game}: {call}"
-            )
+            check_observation(self._sees, observation, f"{self.name}, game {game}: {call}")
 
     def _array(self, values: Any, name: str) -> np.ndarray:
         array = np.asarray(values)

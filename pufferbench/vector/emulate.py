@@ -57,8 +57,8 @@ def emulate(
         ValueError: numbers that do not go together; the message says which do.
     """
     num_envs = check_count(num_envs, "num_envs")
-    limits = {"max_agents": max_agents, "max_length": max_length}
-    limits = {name: limit for name, limit in limits.items() if limit is not None}
+    given = {"max_agents": max_agents, "max_length": max_length}
+    limits = {name: limit for name, limit in given.items() if limit is not None}
     in_workers = backend == "multiprocessing" or num_workers or envs_per_worker or batch_size
     if isinstance(x, str):
         raise TypeError(f"emulate() takes an environment; for the one called {x!r}: pufferbench.make({x!r})")

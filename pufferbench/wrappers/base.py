@@ -40,6 +40,7 @@ class Wrapper(PufferEnv):
     """
 
     env: PufferEnv
+    _made_with: tuple[tuple[Any, ...], dict[str, Any]]
 
     def __new__(cls, *arguments: Any, **options: Any) -> Any:
         wrapper = super().__new__(cls)
@@ -229,7 +230,7 @@ class Wrapper(PufferEnv):
         for name, array in self.own_state().items():
             array[...] = state[name]
         inner = {name.removeprefix("env."): a for name, a in state.items() if name.startswith("env.")}
-        if hasattr(self.env, "state_dict"):
+        if hasattr(self.env, "load_state_dict"):
             self.env.load_state_dict(inner)
 
     def eval(self) -> None:

@@ -82,10 +82,10 @@ def row(name: str, speed: dict[str, Any] | None, learned: dict[str, Any] | None)
         reached = f"**{learned['reached']:.3g}** ({after})"
         scores = [f"{learned['random']:.3g}", f"{learned['scripted']:.3g}", reached]
     cells = [
-        f"**[{short}]({file})**<br>{story}",
+        f"**[{short}]({file})**<br>{story(kind)}",
         picture,
         sees(env),
-        f"`{env.action_space}`{agents}",
+        f"{_short(env.action_space)}{agents}",
         fast,
         *scores,
     ]

@@ -189,7 +189,8 @@ def test_async_takes_who_is_ready_first() -> None:
         assert (env.num_envs, env.num_agents, env.deterministic) == (6, 8, False)
         env.async_reset(3)
         steps, told = np.zeros(12, int), 0
-        for _ in range(60):
+        until = time.monotonic() + 20
+        while steps.min() < 20 and time.monotonic() < until:
             observations, rewards, _, truncations, infos, agent_ids, masks = env.recv()
             assert observations.shape == (8, 4) and rewards.shape == masks.shape == (8,)
             assert len(set(agent_ids)) == 8
@@ -204,7 +205,7 @@ def test_async_takes_who_is_ready_first() -> None:
             told += len(infos)
             steps[agent_ids] += 1
             env.send(agent_ids + steps[agent_ids])
-        assert steps.max() - steps.min() < 40  # nobody waits for ever
+        assert steps.min() >= 20  # nobody waits for ever
         assert told > 0
         assert env.reset(0)[0][:, 1].tolist() == [0] * 8
 

@@ -251,6 +251,29 @@ def test_batches_of_chosen_workers(how: dict[str, Any]) -> None:
         assert env.reset(1)[0][:, 1].tolist() == [0] * rows
 
 
+def test_who_overlaps_on_few_cores_polls_shortly(monkeypatch: pytest.MonkeyPatch) -> None:
+    from pufferbench.vector import multiprocessing
+
+    monkeypatch.setattr(multiprocessing, "cores", lambda: 2)
+    with Multiprocessing(Counter, 2, 2) as env:
+        env.reset(0)
+        asked = []
+        tell = env._crew.tell
+        monkeypatch.setattr(env._crew, "tell", lambda w, *rest: (asked.append((w, rest[0])), tell(w, *rest)))
+        for _ in range(2):
+            env.settle(overlap=True)  # three runners on two cores
+            assert env._crew.poll_seconds == handshake.SHORT_POLL_SECONDS
+            env.recv_part((0,))
+            env.send_part(np.zeros(2, int))
+        env.step(np.zeros(4, int))
+        assert env._crew.poll_seconds == handshake.POLL_SECONDS
+        assert asked == [(w, handshake.PATIENCE) for w in (0, 1, 0, 1)]  # only when it changes
+        assert env.observations[:, 1].tolist() == [3, 3, 1, 1]
+        monkeypatch.setattr(multiprocessing, "cores", lambda: 3)
+        env.settle(overlap=True)
+        assert env._crew.poll_seconds == handshake.POLL_SECONDS
+
+
 def test_made_in_a_thread_that_ended() -> None:
     made: list[Multiprocessing] = []
     thread = threading.Thread(target=lambda: made.append(Multiprocessing(Counter, 2, 2)))

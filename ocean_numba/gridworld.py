@@ -54,7 +54,7 @@ def neighbours(kinds: np.ndarray) -> np.ndarray:
 
 def rules(kinds, starts, colors):
     """The game's functions for one map. It is constant in them, so that it costs neither state nor time."""
-    following, kind_of, cells = neighbours(kinds), kinds.ravel(), kinds.size
+    following, kind_of = neighbours(kinds), kinds.ravel()
 
     def reset(s):
         s.cell = starts[randint(s, len(starts))]

@@ -86,9 +86,8 @@ class Together(gymnasium.Env):
         self.agents = list(game.possible_agents)
         self.observation_space = spaces.Dict({agent: game.observation_space(agent) for agent in self.agents})
         self.action_space = spaces.MultiDiscrete([game.action_space(agent).n for agent in self.agents])
-        self.absent = {
-            agent: np.zeros(s.shape, s.dtype) for agent, s in self.observation_space.spaces.items()
-        }
+        boxes: dict[str, Any] = self.observation_space.spaces
+        self.absent = {agent: np.zeros(box.shape, box.dtype) for agent, box in boxes.items()}
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, Any]:
         return {**self.absent, **self.game.reset(seed=seed)[0]}, {}
@@ -221,7 +220,7 @@ def raw_parallel(creator: Callable[[], Any], num_envs: int) -> Step:
 
 def _in_turn(step: Callable[[Any], Any], space: Any, num_envs: int) -> Step:
     """``step`` with the next of some sets of random actions."""
-    counts = getattr(space, "nvec", getattr(space, "n", None))
+    counts: Any = getattr(space, "nvec", getattr(space, "n", None))
     shape = (ACTIONS, num_envs, *np.shape(counts))
     sets, calls = np.random.default_rng(0).integers(0, counts, shape), 0
 

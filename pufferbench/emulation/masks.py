@@ -73,7 +73,7 @@ def write_mask(mask: Any, row: np.ndarray, action_space: Space, where: str) -> N
         firsts = np.cumsum(action_space.nvec) - action_space.nvec
         possible = np.logical_or.reduceat(row, firsts)
     else:
-        possible = row.any(keepdims=True)
+        possible = np.array([row.any()])
     if not possible.all():
         which = f" of choice {int(possible.argmin())}" if len(possible) > 1 else ""
         raise BadEnvironment(f"{where}: the action mask forbids every action{which}; one must be legal")

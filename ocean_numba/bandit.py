@@ -9,7 +9,8 @@ LOWEST, HIGHEST = 0.1, 0.9  # chance of a coin from the worst and from the best 
 
 def payout(arm, best, arms):
     """The chance that this arm pays. It rises in equal steps: lowest right after the best arm, then round."""
-    rank = (arm - best - 1) % arms  # 0 is the worst arm, arms - 1 the best
+    rank = arm - best - 1  # then modulo arms, without a division: 0 is the worst arm, arms - 1 the best
+    rank += arms if rank < 0 else 0
     return LOWEST + (HIGHEST - LOWEST) * rank / (arms - 1)
 
 
@@ -68,8 +69,10 @@ class Bandit(OceanEnv):
         paid = uniform(s, 0.0, 1.0) < payout(action, best, s.arms)
         s.counts[action] += 1
         s.arm, s.paid = action, paid
-        s.score = s.counts[best] / s.episode_length
-        return 1.0 if paid else 0.0, s.episode_length >= s.pulls, False
+        over = s.episode_length >= s.pulls
+        if over:
+            s.score = s.counts[best] / s.pulls
+        return 1.0 * paid, over, False
 
     def observe(s, obs):
         obs[0] = 1.0
@@ -78,7 +81,7 @@ class Bandit(OceanEnv):
         width, top, floor = canvas.width / s.arms, 52, canvas.height - 34
         canvas.clear(palette.NIGHT)
         canvas.text(12, 14, f"PULL {s.episode_length} OF {s.pulls}", palette.SNOW, 2)
-        share = f"BEST ARM {100 * s.score:.0f} %"
+        share = f"BEST ARM {100 * s.counts[s.best % s.arms] / max(s.episode_length, 1):.0f} %"
         canvas.text(canvas.width - 12 - canvas.text_width(share, 2), 14, share, palette.FOG, 2)
         for arm in range(s.arms):
             left, middle = arm * width + 3, (arm + 0.5) * width

@@ -9,6 +9,9 @@ from types import CodeType, FunctionType
 
 from ocean_numba.errors import GameError
 
+# How Numba writes the type of a record: fields that are arrays have brackets in brackets.
+_RECORD = r"Record\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)"
+
 
 def source(code: CodeType, line: int | None) -> str:
     """``"line 11: s.x = s.y + 1.0"``; only the number where there is no source (a pickled class)."""
@@ -45,7 +48,7 @@ def compile_error(name: str, functions: Iterable[FunctionType], error: BaseExcep
     calls = [line.removeprefix(">>>").strip() for line in lines if line.startswith(">>>")]
     if calls and reason.startswith("No implementation"):
         reason = f"there is no {calls[0]}"
-    reason = re.sub(r"Record\([^()]*\)", "the game's state s", reason)
+    reason = re.sub(_RECORD, "the game's state s", reason)
     reason = re.sub(r"for '\$[^']*', defined at .*", "", reason).strip()
     place = ""
     for function in functions:

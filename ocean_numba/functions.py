@@ -76,15 +76,24 @@ def used_globals(function: FunctionType) -> dict[str, Any]:
             known = [*function.__globals__, *function.__code__.co_varnames, *ALLOWED_BUILTINS]
             line = instruction.positions.lineno if instruction.positions else None
             place = source(function.__code__, line)
-            raise GameError(
-                f"{function.__qualname__} uses the unknown name {name!r}{did_you_mean(name, known)} ({place})"
-            )
+            hint = _missing_import(name) or did_you_mean(name, known)
+            raise GameError(f"{function.__qualname__} uses the unknown name {name!r}{hint} ({place})")
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         try:
             found[name] = cell.cell_contents
         except ValueError:
             raise GameError(f"{function.__qualname__} uses {name!r} before it has a value") from None
     return found
+
+
+def _missing_import(name: str) -> str:
+    """What to write at the top of the file, for the names that games use; "" for others."""
+    import ocean_numba
+
+    line = {"np": "import numpy as np", "math": "import math"}.get(name, "")
+    if name in ocean_numba.__all__:
+        line = f"from ocean_numba import {name}"
+    return f"; write {line}" if line else ""
 
 
 def reachable(functions: dict[str, FunctionType]) -> Iterator[tuple[FunctionType, dict[str, Any]]]:

@@ -54,7 +54,7 @@ def neighbours(kinds: np.ndarray) -> np.ndarray:
 
 def rules(kinds, starts, colors):
     """The game's functions for one map. It is constant in them, so that it costs neither state nor time."""
-    following, kind_of, cells = neighbours(kinds), kinds.ravel(), kinds.size
+    following, kind_of = neighbours(kinds), kinds.ravel()
 
     def reset(s):
         s.cell = starts[randint(s, len(starts))]
@@ -74,8 +74,8 @@ def rules(kinds, starts, colors):
         return reward, kind in (GOAL, PIT), s.episode_length >= s.max_steps
 
     def observe(s, obs):
-        for cell in range(cells):
-            obs[cell] = cell == s.cell
+        obs[:] = 0
+        obs[s.cell] = 1
 
     def draw(s, canvas):
         draw_map(canvas, kinds, starts, colors)

@@ -53,14 +53,15 @@ class Password(OceanEnv):
         s.typed = 0
 
     def step(s, action):
-        wrong = action != digit(s.code, s.length - 1 - s.typed)
-        s.typed += 1
-        s.score = not wrong and s.typed == s.length
-        return s.score, wrong or s.typed == s.length, False
+        to_come = s.length - 1 - s.typed  # digits after this one
+        right = action == digit(s.code, to_come)
+        s.score = right and to_come == 0
+        s.typed += right and to_come > 0
+        return s.score, not right or to_come == 0, False
 
     def observe(s, obs):
-        for i in range(s.length):
-            obs[i] = s.typed == i
+        obs[:] = 0
+        obs[s.typed] = 1
 
     def draw(s, canvas):
         middle = canvas.width / 2

@@ -29,11 +29,15 @@ GAMES = {
     "ocean-acrobot": ("ocean_numba.acrobot:Acrobot", "acrobot"),
     "ocean-lunar-lander": ("ocean_numba.lunar_lander:LunarLander", "lunar-lander"),
     "ocean-drive": ("ocean_numba.drive:Drive", "drive"),
+    "ocean-drone": ("ocean_numba.drone:Drone", "drone"),
     # arcade
     "ocean-breakout": ("ocean_numba.breakout:Breakout", "breakout"),
     "ocean-pong": ("ocean_numba.pong:Pong", "pong"),
     "ocean-snake": ("ocean_numba.snake:Snake", "snake"),
     "ocean-tetris": ("ocean_numba.tetris:Tetris", "tetris"),
+    "ocean-freeway": ("ocean_numba.freeway:Freeway", "freeway"),
+    "ocean-flappy": ("ocean_numba.flappy:Flappy", "flappy"),
+    "ocean-2048": ("ocean_numba.twenty48:Twenty48", "twenty48"),
     "ocean-pacman": ("ocean_numba.pacman:PacMan", "pacman"),
     "ocean-space-shooter": ("ocean_numba.space_shooter:SpaceShooter", "space-shooter"),
     # grids and boards

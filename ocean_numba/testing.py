@@ -16,17 +16,17 @@ NEARBY_TOLERANCE = 1e-3  # of what comes out of them: a bounce multiplies small 
 ILLEGAL = 1 / 16  # share of actions that random_actions does not ask the rules about
 
 
-def random_actions(env: OceanEnv, generator: np.random.Generator) -> np.ndarray:
+def random_actions(env: OceanEnv, generator: np.random.Generator, illegal: float = ILLEGAL) -> np.ndarray:
     """A random action for every row of ``env``; unbounded ones from -1000..1000.
 
-    Where the game says which are legal, nearly all are: a board game that is lost by the first illegal move
-    would else never be played to its end.
+    Where the game says which are legal, nearly all are (all but the share ``illegal`` of the calls): a board
+    game that is lost by the first illegal move would else never be played to its end.
     """
     from ocean_numba.checks import legal_actions
     from ocean_numba.codegen import action_bounds
 
     space, shape = env.action_space, env.actions.shape
-    if env.action_masks is not None and generator.random() >= ILLEGAL:
+    if env.action_masks is not None and generator.random() >= illegal:
         return legal_actions(space, env.action_masks, generator)
     low, high = (bound.reshape(space.shape or ()) for bound in action_bounds(space))  # type: ignore[arg-type]
     if env.actions.dtype.kind == "f":

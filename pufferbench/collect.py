@@ -17,13 +17,14 @@ There are three ways, and all of them fill the rollout with the same number of s
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from itertools import cycle
 from typing import Any, cast
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pufferbench.env import PufferEnv
 from pufferbench.meters import EpisodeMeter, Stopwatch
@@ -191,7 +192,7 @@ class Collector:
             raise ValueError(f"an env without two workers is stepped in whole batches, not in {way!r}")
         self._trying, self.way = False, way
 
-    def review(self, rollout: Rollout, act: Act, noise: Tensor, watch: Stopwatch) -> None:
+    def review(self, rollout: Rollout, policy: nn.Module, act: Act, noise: Tensor, watch: Stopwatch) -> None:
         """After the turns of an update: settle, in the first ones, whether halves are right and faster.
 
         They are right when the policy does exactly the same for half of the rows as for all of them: matrix
@@ -202,7 +203,7 @@ class Collector:
             return
         seconds = self._seconds
         seconds[self.way].append(sum(watch.times[name] for name in ("env", "policy", "copy")))
-        if len(seconds["whole"]) == 1 and not self._halves_agree(rollout, act, noise):
+        if len(seconds["whole"]) == 1 and not self._halves_agree(rollout, policy, act, noise):
             self.settle_on("whole")
             self.choice = "whole batches (the policy's results differ in the last bits for half of the rows)"
         elif len(seconds["halves"]) == TRIALS:
@@ -215,13 +216,21 @@ class Collector:
         else:
             self.way = "halves" if self.way == "whole" else "whole"
 
-    def _halves_agree(self, rollout: Rollout, act: Act, noise: Tensor) -> bool:
-        rows = self.env.worker_rows
+    def _halves_agree(self, rollout: Rollout, policy: nn.Module, act: Act, noise: Tensor) -> bool:
+        rows, legal = self.env.worker_rows, rollout.action_masks
         halves = [slice(rows[half[0]][0], rows[half[-1]][1]) for half in self._halves]
-        legal = rollout.action_masks
-        for where in ((t, half) for t in range(len(noise)) for half in halves):
-            again = act(rollout.observations[where], noise[where], None if legal is None else legal[where])
-            kept = (rollout.actions[where], rollout.logprobs[where], rollout.values[where])
-            if not all(torch.equal(new, old) for new, old in zip(again, kept, strict=True)):
-                return False
-        return True
+        before = copy.deepcopy(policy.state_dict())
+        try:
+            with (
+                torch.random.fork_rng()
+            ):  # as if nobody had asked: neither BatchNorm nor Dropout shall notice
+                for where in ((t, half) for t in range(len(noise)) for half in halves):
+                    again = act(
+                        rollout.observations[where], noise[where], None if legal is None else legal[where]
+                    )
+                    kept = rollout.actions[where], rollout.logprobs[where], rollout.values[where]
+                    if not all(map(torch.equal, again, kept)):
+                        return False
+            return True
+        finally:
+            policy.load_state_dict(before)

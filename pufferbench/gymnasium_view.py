@@ -13,7 +13,7 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space, concatenate, create_empty_array
 
 from pufferbench.emulation import as_puffer
-from pufferbench.env import Infos, PufferEnv, Space
+from pufferbench.env import EpisodeInfos, Infos, PufferEnv, Space
 from pufferbench.spaces import FlatBox
 
 
@@ -170,6 +170,12 @@ class GymnasiumVectorView(gymnasium.vector.VectorEnv):
         if len(statistics) != np.count_nonzero(ended):
             return {}  # of which rows they are is not known
         final: dict[str, Any] = {}
+        if isinstance(statistics, EpisodeInfos):
+            for name in statistics.records.dtype.names or ():
+                final[name] = np.zeros(self.num_envs, statistics.records.dtype[name])
+                final[name][ended] = statistics.records[name]
+                final[f"_{name}"] = ended.copy()
+            return {"final_info": final, "_final_info": ended.copy()}
         for row, info in zip(np.flatnonzero(ended), statistics, strict=True):
             final = self._add_info(final, dict(info), int(row))
         return {"final_info": final, "_final_info": ended.copy()}

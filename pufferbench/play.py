@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from pufferbench.emulation.masks import sample_legal
 from pufferbench.env import PufferEnv
 from pufferbench.errors import PufferBenchError
 
@@ -17,7 +18,10 @@ Act = Callable[[np.ndarray], np.ndarray]  # observations [rows, *shape] -> actio
 
 
 def random_actions(env: PufferEnv, seed: int = 0) -> Act:
-    """The policy that knows nothing: every action equally likely."""
+    """The policy that knows nothing but the rules: every legal action equally likely."""
+    if env.action_masks is not None:
+        rng = np.random.default_rng(seed)
+        return lambda observations: sample_legal(np.asarray(env.action_masks), env.action_space, rng)
     env.action_space.seed(seed)
     return lambda observations: np.stack([env.action_space.sample() for _ in range(len(observations))])
 
@@ -38,7 +42,8 @@ def policy_actions(env: PufferEnv, policy: Any, greedy: bool = False, seed: int 
     @torch.no_grad()
     def act(observations: np.ndarray) -> np.ndarray:
         logits, _ = policy(torch.from_numpy(observations))
-        actions = sample_logits(logits, deterministic=greedy)[0].numpy()
+        legal = None if env.action_masks is None else torch.from_numpy(env.action_masks)
+        actions = sample_logits(logits, action_masks=legal, deterministic=greedy)[0].numpy()
         return actions if low is None else np.clip(actions, low, high)
 
     return act

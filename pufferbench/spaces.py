@@ -265,7 +265,8 @@ class Items(Layout):
         if not self.space.stack:  # type: ignore[attr-defined]
             return tuple(elements)
         feature = self.space.feature_space  # type: ignore[attr-defined]
-        return concatenate(feature, elements, create_empty_array(feature, len(elements)))
+        out: Any = create_empty_array(feature, len(elements))
+        return concatenate(feature, elements, out)
 
 
 class FlatBox(spaces.Box):

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from pufferbench import checkpoints, policies, records, registry
 from pufferbench.collect import Collector
 from pufferbench.config import LiveOption, Requests, TrainConfig, check_device, check_options, resolve
+from pufferbench.emulation import as_puffer
 from pufferbench.env import PufferEnv, game_seed
 from pufferbench.errors import PufferBenchError
 from pufferbench.kernels import LOSS_STATISTICS, advantages, explained_variance
@@ -58,7 +59,8 @@ class PuffeRL:
     """Trains a policy in an environment with PPO.
 
     Args:
-        env: a PufferEnv, or the name of a registered one (made with its preset's ``[env]`` settings).
+        env: an environment of any kind (see :func:`pufferbench.emulate`), or the name of a registered one, which is
+            made with its preset's ``[env]`` settings.
         policy: a torch module (see :mod:`pufferbench.policies`) or the name of one; None: an MLP.
         logger: gets every metrics record, see :mod:`pufferbench.loggers`.
         run_dir: folder for config, metrics and checkpoints; None writes nothing.
@@ -99,9 +101,7 @@ class PuffeRL:
         self._owns_env = isinstance(env, str)
         if isinstance(env, str):
             env = make(env, **registry.spec(env).preset().get("env", {}))
-        if not isinstance(env, PufferEnv):
-            raise TypeError(f"env must be a PufferEnv (see pufferbench.make) or the name of one, not {env!r}")
-        self.env = env
+        self.env = env = as_puffer(env)
         preset = env.spec.preset() if env.spec is not None else {}
         self.collector = Collector(env)
         self.config: TrainConfig = resolve(config, preset.get("train", {}), self.collector.rows)
@@ -162,7 +162,7 @@ class PuffeRL:
             rollout.masks[-1] = torch.from_numpy(collector.masks)
             rollout.values[-1] = self.learner.values(rollout.stored(collector.observations))
             self._watch.lap("policy")
-            collector.review(rollout, self.learner.act, noise, self._watch)
+            collector.review(rollout, self.policy, self.learner.act, noise, self._watch)
             self._watch.lap("other")
         rollout.complete = True
 

@@ -93,7 +93,8 @@ def test_the_same_rollouts_as_serial(how, way):
 
 
 def test_the_first_ready_act_first_and_wait_at_the_end_of_the_update():
-    with uneven((6, 4)) as env, trainer(env) as made:
+    slow = partial(Uneven, AGENTS, (0.03, 0.0, 0.0, 0.0, 0.0, 0.0))
+    with Multiprocessing(slow, GAMES, 6, mode="async", surplus_envs=4) as env, trainer(env) as made:
         turns, receive = [], env.recv_part
 
         def watched(among, count=None):
@@ -104,13 +105,10 @@ def test_the_first_ready_act_first_and_wait_at_the_end_of_the_update():
 
         env.recv_part = watched
         made.evaluate()
-        acted = [sum(w in turn for turn in turns) for w in range(6)]
-        assert acted == [STEPS] * 6, "everyone in the batch equally often"
-        flat = [w for turn in turns for w in turn]
-        # the slowest is in the middle of its steps when the fastest has done all of them
-        assert flat.index(0) < len(flat) - flat[::-1].index(1)
-        half_way = [place for place, w in enumerate(flat) if w == 0][STEPS // 2]
-        assert flat[:half_way].count(1) > STEPS // 2 + 1
+        back = [w for turn in turns for w in turn]  # who came back from a step, in that order
+        assert [back.count(w) for w in range(6)] == [STEPS] * 6, "everyone is in the batch equally often"
+        before = back[: [place for place, w in enumerate(back) if w == 0][-3]]
+        assert any(before.count(w) == STEPS for w in range(1, 6)), "one was done when the slow one was not"
 
 
 def test_workers_that_share_no_order_make_full_batches_until_the_others_are_done():
@@ -153,19 +151,23 @@ def test_rows_that_cannot_be_sorted_are_refused():
 
 
 class Together(RowByRow):
-    """What it says about a row depends on the whole batch."""
+    """What it says about a row depends on the batch, on how often it was asked, and on torch's generator."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("calls", torch.zeros(()))
 
     def forward(self, x):
+        self.calls += 1
         logits, value = super().forward(x)
-        return logits, value + 1e-3 * len(x)
+        return logits, value + 1e-3 * len(x) + 1e-3 * self.calls + torch.rand(())
 
 
 def test_a_policy_that_does_not_do_the_same_for_halves_gets_none():
-    expected, found = (
-        rollouts(uneven("serial"), policy=Together()),
-        rollouts(uneven((2, 0)), policy=Together()),
-    )
-    assert all(map(torch.equal, expected, found))
+    torch.manual_seed(1)
+    expected = rollouts(uneven("serial"), policy=Together())
+    torch.manual_seed(1)
+    assert all(map(torch.equal, expected, rollouts(uneven((2, 0)), policy=Together())))
     with uneven((2, 0)) as env, trainer(env, policy=Together()) as made:
         run(made, 3)
         assert made.collector.way == "whole"

@@ -247,6 +247,29 @@ def test_an_mlp_learns_from_any_observation(kind):
     assert records[-1]["episode_return"] > 9
 
 
+class OwnPolicy(torch.nn.Module):
+    """Looks at one part only, as a user would write it."""
+
+    def __init__(self, observation_space, action_space):
+        super().__init__()
+        self.space = observation_space
+        self.heads = torch.nn.Linear(3, int(action_space.n) + 1)
+
+    def forward(self, observations):
+        answer = unflatten_observations(observations, self.space)["answer"]
+        out = self.heads(torch.nn.functional.one_hot(answer.long(), 3).float())
+        return out[:, :-1], out[:, -1]
+
+
+@pytest.mark.learn
+def test_a_policy_of_ones_own_learns_from_the_parts():
+    space, answer = RIDDLES["dict"]
+    env = Serial(lambda: Riddle(space(), answer), 16)
+    policy = OwnPolicy(env.observation_space, env.action_space)
+    trainer = PuffeRL(env, policy, seed=0, total_timesteps=20_000, batch_size=1024, learning_rate=3e-2)
+    assert list(trainer.steps())[-1]["episode_return"] > 9
+
+
 def test_the_rollout_keeps_bytes_and_choices_as_they_are():
     env = GymnasiumEnv(Riddle(*(part() if i == 0 else part for i, part in enumerate(RIDDLES["dict"]))))
     assert isinstance(env.observation_space, FlatBox)

@@ -30,6 +30,10 @@ def imported_by(code: str) -> set[str]:
         ("from pufferbench import PufferEnv", {"numpy", "gymnasium"}),
         ("import pufferbench.vector; dir(pufferbench.vector)", set()),
         ("from pufferbench.vector import Serial, Threads, Multiprocessing", {"numpy", "gymnasium"}),
+        (
+            "import pufferbench as pb; pb.emulate, pb.Wrapper, pb.wrappers, pb.check_env, pb.as_gymnasium",
+            {"numpy", "gymnasium"},
+        ),
         ("import pufferbench.config; pufferbench.config.describe(pufferbench.config.TrainConfig)", set()),
         ("from pufferbench.cli import main; main(['--help'])", set()),
         ("import pufferbench.cli.lab", {"tyro", "rich", "numpy"}),

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import gymnasium
 import numpy as np
 import pytest
 
 import pufferbench
 from pufferbench import play
+from pufferbench.emulation.masks import sample_legal
 from pufferbench.env import EpisodeInfos, PufferEnv
 from pufferbench.errors import PufferBenchError
 
@@ -122,3 +124,31 @@ def test_actions_of_a_continuous_policy_stay_in_the_box() -> None:
     assert all(env.action_space.contains(action) for action in actions)
     greedy = play.policy_actions(env, policy, greedy=True)
     np.testing.assert_array_equal(greedy(observations), greedy(observations))
+
+
+@pytest.mark.parametrize("name", ["ocean-tic-tac-toe", "pettingzoo-tictactoe"])
+def test_only_legal_actions_are_played(name: str) -> None:
+    env = pufferbench.make(name, num_envs=8)
+    policy = pufferbench.policies.MLP(env.observation_space, env.action_space)
+    rows = np.arange(env.num_agents)
+    players = [
+        play.random_actions(env, 1),
+        play.policy_actions(env, policy),
+        play.policy_actions(env, policy, True),
+    ]
+    for act in players:
+        observations, _ = env.reset(0)
+        for _ in range(30):
+            actions = act(observations)
+            assert env.action_masks is not None and env.action_masks[rows, actions].all()
+            observations, *_ = env.step(actions)
+        assert not env.action_masks.all()
+
+
+def test_random_legal_actions_of_several_choices() -> None:
+    masks = np.array([[True, False, False, True, True], [False, True, False, False, True]])
+    rng, space = np.random.default_rng(0), gymnasium.spaces.MultiDiscrete([2, 3])
+    drawn = [sample_legal(masks, space, rng) for _ in range(50)]
+    assert {tuple(row) for row, _ in drawn} == {(0, 1), (0, 2)} and {tuple(row) for _, row in drawn} == {
+        (1, 2)
+    }

@@ -442,7 +442,7 @@ def test_actions_that_are_not_numbers_never_reach_the_env():
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"env": None}, TypeError, "env must be a PufferEnv"),
+        ({"env": None}, TypeError, "expected an environment .*, not NoneType"),
         ({"env": "ocean-brekout"}, KeyError, "did you mean"),
         ({"learning_rat": 1}, ConfigError, "did you mean 'learning_rate'"),
         ({"batch_size": 100}, ConfigError, "multiple of the env's 8 agents"),

@@ -21,8 +21,9 @@ FOREIGN_LOAD = 0.9  # less of a core than this while measuring, and we were not 
 class BenchOptions:
     """Measure environments (steps/s on one core, CPU time) and, with --train, training (wall time).
 
-    puffer bench ocean measures every game instead, puffer bench vector the vectorizer: workers, round trips,
-    overhead, peers.
+    puffer bench ocean measures every game instead, puffer bench learn trains every preset, puffer bench vector
+    measures the vectorizer (workers, round trips, overhead, peers), puffer bench emulation what other people's
+    environments cost more here than alone.
     """
 
     envs: Annotated[list[str], tyro.conf.Positional] = field(default_factory=list)
@@ -38,15 +39,23 @@ class BenchOptions:
 
 
 def main(arguments: list[str]) -> int:
-    """Prints one table, or two; ``puffer bench vector``, ``puffer bench ocean``: see there."""
+    """Prints one table, or two; ``puffer bench vector``, ``... ocean``, and so on: see there."""
     if arguments[:1] == ["vector"]:
         from pufferbench.cli import bench_vector
 
         return bench_vector.main(arguments[1:])
+    if arguments[:1] == ["emulation"]:
+        from pufferbench.cli import bench_emulation
+
+        return bench_emulation.main(arguments[1:])
     if arguments[:1] == ["ocean"]:
         from pufferbench.cli import bench_ocean
 
         return bench_ocean.main(arguments[1:])
+    if arguments[:1] == ["learn"]:
+        from pufferbench.cli import bench_learn
+
+        return bench_learn.main(arguments[1:])
     options = tyro.cli(BenchOptions, args=arguments, prog="puffer bench")
     threads = [] if options.threads is None else [options.threads]
     if min(options.seconds, *threads, *options.batch_sizes, 1) <= 0 or not options.batch_sizes:

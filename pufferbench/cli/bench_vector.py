@@ -77,7 +77,7 @@ def ours(screen: Console, seconds: float) -> None:
         cost = measure("overhead on a native env", bench_vector.overhead, games, 1, 0.3 * seconds)
         table.add_row(
             f"Serial around ocean-cartpole x {games}, CPU us",
-            f"{cost.layered:.1f} (+{cost.part:.1%})",
+            f"{cost.layered:.1f} ({cost.part:+.1%})",
             f"{cost.bare:.1f} without",
             f"< +{bench_vector.OVERHEAD:.0%}",
             mark(cost.part < bench_vector.OVERHEAD),

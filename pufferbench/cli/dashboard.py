@@ -35,7 +35,17 @@ LIVE = (
     "update_epochs",
     "max_grad_norm",
 )
-_COUNTERS = {"update", "global_step", "total_timesteps", "elapsed", "eta", "sps", "episodes", "changes"}
+_COUNTERS = {
+    "update",
+    "global_step",
+    "total_timesteps",
+    "elapsed",
+    "eta",
+    "sps",
+    "episodes",
+    "changes",
+    "deterministic",
+}
 
 
 class Display(Protocol):

@@ -40,7 +40,7 @@ def as_puffer(env: Any, max_agents: int | None = None, max_length: int | None = 
     if kind == "aec":
         from pufferbench.emulation.pettingzoo_aec import adapt_aec
 
-        return adapt_aec(env, max_agents, max_length)
+        return adapt_aec(env, max_agents=max_agents, max_length=max_length)
     if kind == "parallel":
         from pufferbench.emulation.pettingzoo_parallel import PettingZooParallel
 

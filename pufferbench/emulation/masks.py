@@ -73,7 +73,7 @@ def write_mask(mask: Any, row: np.ndarray, action_space: Space, where: str) -> N
         firsts = np.cumsum(action_space.nvec) - action_space.nvec
         possible = np.logical_or.reduceat(row, firsts)
     else:
-        possible = row.any(keepdims=True)
+        possible = np.array([row.any()])
     if not possible.all():
         which = f" of choice {int(possible.argmin())}" if len(possible) > 1 else ""
         raise BadEnvironment(f"{where}: the action mask forbids every action{which}; one must be legal")
@@ -85,3 +85,17 @@ def _flat(mask: Any) -> np.ndarray:
     if isinstance(mask, (tuple, list)) and mask and not np.isscalar(mask[0]):
         return np.concatenate([_flat(part) for part in mask])
     return np.asarray(mask).ravel()
+
+
+def sample_legal(action_masks: np.ndarray, action_space: Space, rng: np.random.Generator) -> np.ndarray:
+    """Random legal actions, every one equally likely: ``[rows]``, or ``[rows, choices]`` for MultiDiscrete.
+
+    Args:
+        action_masks: bool ``[rows, n]``, all choices side by side.
+        action_space: one agent's, flat.
+    """
+    score = np.where(action_masks, rng.random(action_masks.shape), -1.0)
+    if isinstance(action_space, spaces.MultiDiscrete):
+        parts = np.split(score, np.cumsum(action_space.nvec)[:-1], axis=1)
+        return np.stack([part.argmax(1) for part in parts], 1)
+    return score.argmax(1)

@@ -86,6 +86,7 @@ class Seat:
         self.where = f"{rows.name}, agent {agent!r}"
         self._read = self._reader(rows.action_space)
         self._source_start = getattr(own.observation, "start", 0)
+        self._counts_from_zero = not np.any(self._source_start)  # np.any takes longer than all the rest
         self._flat = self._fitting(rows)
         self._part = _part(self._flat, rows.observation_space)
         self._choices = self._own_choices(rows) if rows.num_action_masks else None
@@ -116,6 +117,10 @@ class Seat:
             mask = info.get(KEY)
         if check:
             check_observation(self.spaces.observation, observation, self.where)
+            if self._mask is None and KEY in info and number_of_choices(self._flat_actions):
+                raise BadEnvironment(
+                    f"{self.where}: its info has an {KEY}, but no info had one after reset(): the first must, too"
+                )
         self._write(observation)
         if self._mask is not None and self._choices is not None:
             if len(self._choices) == len(self._mask):
@@ -173,7 +178,7 @@ class Seat:
                 f"{self.where}: the observation is of type {array.dtype} and shape {array.shape}, "
                 f"but its space {self.spaces.observation} means {place.dtype} {place.shape}"
             )
-        place[...] = array - self._source_start if np.any(self._source_start) else array
+        place[...] = array if self._counts_from_zero else array - self._source_start
 
     # -- what it does ---------------------------------------------------------------------------
 

@@ -116,7 +116,12 @@ class _Values:
 
     def find_agents(self) -> list[Any] | None:
         """The names of its agents, in the order of their rows; None when it has one, without a name."""
-        observation, _ = self.reset(0)
+        try:
+            observation, _ = self.reset(0)
+        except BadEnvironment:
+            raise
+        except Exception as error:
+            raise BadEnvironment(f"{self.name}: reset() raised {type(error).__name__}: {error}") from error
         declared = getattr(self.env, "possible_agents", None) or getattr(self.env, "agents", None)
         if declared:
             return list(declared)

@@ -196,9 +196,7 @@ class ThirdPartyVector(PufferEnv):
                 f"{self.name}: {call} returned {len(games)} observations for {self.num_envs} games"
             )
         for game, observation in enumerate(games):
-            check_observation(
-                self._sees, observation, f"{self.name}, game {game}: {call}"
-            )
+            check_observation(self._sees, observation, f"{self.name}, game {game}: {call}")
 
     def _array(self, values: Any, name: str) -> np.ndarray:
         array = np.asarray(values)

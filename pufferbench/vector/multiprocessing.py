@@ -12,7 +12,7 @@ import numpy as np
 from pufferbench.env import Buffers
 from pufferbench.errors import did_you_mean
 from pufferbench.system import cores
-from pufferbench.vector.arena import Arena, place
+from pufferbench.vector.arena import Arena, Place, place
 from pufferbench.vector.base import Creator, Received, VectorEnv, check_count, make_member
 from pufferbench.vector.crew import Crew
 from pufferbench.vector.errors import WorkerError
@@ -100,23 +100,13 @@ class Multiprocessing(VectorEnv):
         envs = [range(start, stop) for start, stop in zip(bounds, bounds[1:], strict=False)]
         self.worker_rows = [(group.start * agents, group.stop * agents) for group in envs]
         self._first_games = [group.start * games for group in envs]
-        fields = Buffers.fields(
-            calls * agents, self.observation_space, self.action_space, self.num_action_masks
-        )
-        places, size = place(fields, workers * STRIDE)
-        notes_at = []  # from where to where
-        for start, stop in self.worker_rows:
-            at = -(-size // STRIDE) * STRIDE
-            size = at + notes_size(stop - start)
-            notes_at.append((at, size))
-        arena = Arena.create(size, arena_kind)
+        self.num_envs, self.total_agents = calls * games, calls * agents
+        self.num_agents = self.worker_rows[used - 1][1]
+        arena, places, notes_at = self._make_arena(arena_kind)
         self.all_rows = arena.buffers(places)
         self.all_rows.masks[:] = True
         if self.all_rows.action_masks is not None:
             self.all_rows.action_masks[:] = True
-
-        self.num_envs, self.total_agents = calls * games, calls * agents
-        self.num_agents = self.worker_rows[used - 1][1]
         self._batch_workers = used
         self._cut_short = False
         self._parts = Parts(self.all_rows, self.worker_rows)
@@ -138,6 +128,19 @@ class Multiprocessing(VectorEnv):
             for w, (group, rows, at) in enumerate(own)
         ]
         self._crew.start(arena, link, setups)
+
+    def _make_arena(self, kind: str | None) -> tuple[Arena, dict[str, Place], list[tuple[int, int]]]:
+        """The block of memory, where in it the arrays lie, and from where to where each worker's notes."""
+        fields = Buffers.fields(
+            self.total_agents, self.observation_space, self.action_space, self.num_action_masks
+        )
+        places, size = place(fields, self.num_workers * STRIDE)
+        notes_at = []
+        for start, stop in self.worker_rows:
+            at = -(-size // STRIDE) * STRIDE
+            size = at + notes_size(stop - start)
+            notes_at.append((at, size))
+        return Arena.create(size, kind), places, notes_at
 
     @property
     def timeout(self) -> float:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from pufferbench.emulation.masks import sample_legal
 from pufferbench.env import PufferEnv
 from pufferbench.registry import spec
 from pufferbench.system import cores
@@ -222,9 +223,13 @@ def try_one(maker: Maker, candidate: Candidate, seconds: float) -> Measurement:
 def random_actions(env: PufferEnv) -> list[np.ndarray]:
     """Some sets of legal actions, made beforehand: sampling is not what is measured."""
     env.action_space.seed(0)
+    rng = np.random.default_rng(0)
     count = min(env.num_agents, 256)
     sets = []
     for _ in range(4):
+        if env.action_masks is not None:  # legal now, and where agents differ in their actions always
+            sets.append(sample_legal(env.action_masks, env.action_space, rng).astype(env.actions.dtype))
+            continue
         some = np.stack([np.asarray(env.action_space.sample()) for _ in range(count)])
         sets.append(np.resize(some, env.actions.shape).astype(env.actions.dtype))
     return sets

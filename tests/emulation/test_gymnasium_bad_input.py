@@ -182,6 +182,17 @@ def test_only_the_first_steps_are_looked_at():
         play(later=outside, when=CHECKED_STEPS, steps=CHECKED_STEPS)
 
 
+def test_or_all_of_them_for_who_asks():
+    env = GymnasiumEnv(Careless(later=np.float32([0, 3]), when=2 * CHECKED_STEPS))
+    env.reset(0)
+    for _ in range(CHECKED_STEPS + 1):
+        env.step(env.actions)
+    env.look_at_every_step()
+    with pytest.raises(BadEnvironment, match="3.0"):
+        for _ in range(CHECKED_STEPS):
+            env.step(env.actions)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

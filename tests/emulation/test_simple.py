@@ -223,6 +223,20 @@ def test_writing_in_place_needs_a_seed():
         as_puffer(NoSeed())
 
 
+def test_a_mistake_in_reset_is_shown_with_its_place():
+    class Broken(SimpleTask):
+        def __init__(self) -> None:
+            PufferEnv.__init__(self)
+            self.observation_space, self.action_space = self.make_space((2,)), self.make_discrete(2)
+
+        def reset(self) -> Any:
+            return 1 + "1"  # type: ignore[operator]
+
+    with pytest.raises(BadEnvironment, match=r"Broken: reset\(\) raised TypeError: unsupported operand") as caught:
+        Serial(Broken, 2)
+    assert isinstance(caught.value.__cause__, TypeError)
+
+
 def test_unknown_agents_are_named():
     class Third(SimplePair):
         def step(self, action: Any) -> Any:

@@ -116,12 +116,13 @@ def test_a_smaller_batch_is_asynchronous(name):
         assert env.mode == "sync"
 
 
-def test_a_trainer_refuses_batches_whose_rows_change_places():
+def test_a_trainer_sorts_batches_whose_rows_change_places():
     with (
         pufferbench.make(OCEAN, num_envs=4, num_workers=2, batch_size=2) as env,
-        pytest.raises(ValueError, match="without batch_size"),
+        pufferbench.PuffeRL(env=env, bptt_horizon=8) as trainer,
     ):
-        pufferbench.PuffeRL(env=env)
+        trainer.evaluate()
+        assert trainer.rollout.rewards.shape == (8, 4)  # of all games, not of a batch
 
 
 def test_the_command_line_takes_workers(tmp_path):

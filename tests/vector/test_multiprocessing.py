@@ -189,7 +189,8 @@ def test_async_takes_who_is_ready_first() -> None:
         assert (env.num_envs, env.num_agents, env.deterministic) == (6, 8, False)
         env.async_reset(3)
         steps, told = np.zeros(12, int), 0
-        for _ in range(60):
+        until = time.monotonic() + 20
+        while steps.min() < 20 and time.monotonic() < until:
             observations, rewards, _, truncations, infos, agent_ids, masks = env.recv()
             assert observations.shape == (8, 4) and rewards.shape == masks.shape == (8,)
             assert len(set(agent_ids)) == 8
@@ -204,7 +205,7 @@ def test_async_takes_who_is_ready_first() -> None:
             told += len(infos)
             steps[agent_ids] += 1
             env.send(agent_ids + steps[agent_ids])
-        assert steps.max() - steps.min() < 40  # nobody waits for ever
+        assert steps.min() >= 20  # nobody waits for ever
         assert told > 0
         assert env.reset(0)[0][:, 1].tolist() == [0] * 8
 
@@ -248,6 +249,29 @@ def test_batches_of_chosen_workers(how: dict[str, Any]) -> None:
         env.recv_part((1,))
         env.send_part(np.zeros(4, int))
         assert env.reset(1)[0][:, 1].tolist() == [0] * rows
+
+
+def test_who_overlaps_on_few_cores_polls_shortly(monkeypatch: pytest.MonkeyPatch) -> None:
+    from pufferbench.vector import multiprocessing
+
+    monkeypatch.setattr(multiprocessing, "cores", lambda: 2)
+    with Multiprocessing(Counter, 2, 2) as env:
+        env.reset(0)
+        asked = []
+        tell = env._crew.tell
+        monkeypatch.setattr(env._crew, "tell", lambda w, *rest: (asked.append((w, rest[0])), tell(w, *rest)))
+        for _ in range(2):
+            env.settle(overlap=True)  # three runners on two cores
+            assert env._crew.poll_seconds == handshake.SHORT_POLL_SECONDS
+            env.recv_part((0,))
+            env.send_part(np.zeros(2, int))
+        env.step(np.zeros(4, int))
+        assert env._crew.poll_seconds == handshake.POLL_SECONDS
+        assert asked == [(w, handshake.PATIENCE) for w in (0, 1, 0, 1)]  # only when it changes
+        assert env.observations[:, 1].tolist() == [3, 3, 1, 1]
+        monkeypatch.setattr(multiprocessing, "cores", lambda: 3)
+        env.settle(overlap=True)
+        assert env._crew.poll_seconds == handshake.POLL_SECONDS
 
 
 def test_made_in_a_thread_that_ended() -> None:

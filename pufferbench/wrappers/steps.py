@@ -10,7 +10,7 @@ from gymnasium import spaces
 from pufferbench.env import EpisodeInfos, Infos, StepResult, join_infos
 from pufferbench.spaces import FlatBox
 from pufferbench.wrappers.base import Wrapper
-from pufferbench.wrappers.statistics import EpisodeCounter
+from pufferbench.wrappers.episodes import EpisodeCounter
 
 
 class FrameStack(Wrapper):

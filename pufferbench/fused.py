@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import accumulate, pairwise
 
 import numpy as np
@@ -104,20 +105,20 @@ class Fused:
             mean, inverse_std = advantages.mean().item(), 1 / (advantages.std(correction=0).item() + 1e-8)
         numbers = [np.float32(n) for n in (mean, inverse_std, clip_coef, vf_coef, ent_coef)]
         share = np.float32(1 / count)
-        halves = [rows[: count // 2], rows[count // 2 :]]
-        work = [
-            (part.gradients, arrays, half, numbers, share)
+        halves = rows[: count // 2], rows[count // 2 :]
+        first, second = (
+            partial(part.gradients, arrays, half, numbers, share)
             for part, half in zip(self._parts, halves, strict=True)
-        ]
+        )
         if self._pool is not None and len(halves[0]) >= WORTH_A_THREAD:
-            other = self._pool.submit(*work[1])
-            work[0][0](*work[0][1:])
+            other = self._pool.submit(second)
+            first()
             other.result()
         else:
-            for function, *arguments in work:
-                function(*arguments)
+            first()
+            second()
         self._hand_over()
-        statistics = sum(part.statistics for part in self._parts) / count
+        statistics = (self._parts[0].statistics + self._parts[1].statistics) / count
         policy_loss, value_loss, entropy = statistics[:3]
         loss = policy_loss + vf_coef * value_loss - ent_coef * entropy
         return torch.tensor(loss, dtype=torch.float32), torch.from_numpy(statistics).float()
@@ -128,13 +129,13 @@ class Fused:
         d_hidden = first.d_hidden.add_(second.d_hidden)
         d_heads, d_heads_bias = first.d_heads + second.d_heads, first.d_heads_bias + second.d_heads_bias
         hidden, heads = self.policy.hidden, self.policy.heads
-        gradients = {
-            hidden.weight: d_hidden[:, :-1],
-            hidden.bias: d_hidden[:, -1],
-            heads.weight: torch.from_numpy(d_heads),
-            heads.bias: torch.from_numpy(d_heads_bias),
-        }
-        for parameter, gradient in gradients.items():
+        gradients: list[tuple[Tensor, Tensor]] = [
+            (hidden.weight, d_hidden[:, :-1]),
+            (hidden.bias, d_hidden[:, -1]),
+            (heads.weight, torch.from_numpy(d_heads)),
+            (heads.bias, torch.from_numpy(d_heads_bias)),
+        ]
+        for parameter, gradient in gradients:
             if parameter.grad is None:
                 parameter.grad = torch.empty_like(parameter)
             parameter.grad.copy_(gradient)  # not a view: torch's fused Adam reads any gradient as contiguous
@@ -146,7 +147,8 @@ class _Part:
     """Arrays for one chunk at a time, and the gradients summed up so far."""
 
     def __init__(self, policy: MLP, starts: np.ndarray) -> None:
-        hidden, inputs, outputs = policy.hidden.out_features, policy.inputs, policy.heads.out_features
+        outputs, hidden = policy.heads.weight.shape
+        inputs = policy.inputs
         self.policy, self.few = policy, inputs <= FEW_INPUTS
         self.choices = list(pairwise(starts.tolist()))
         self.w1 = torch.empty(hidden, inputs + 1)  # the bias is the weight of an input that is always 1
@@ -157,10 +159,8 @@ class _Part:
         # The same memory for Numba: looking it up anew for each chunk is a good part of the time
         self.w1_array, self.x_array, self.h_array = self.w1.numpy(), self.x.numpy(), self.h.numpy()
         self.d_hidden_array = self.d_hidden.numpy()
-        self.d_heads, self.d_heads_bias = (
-            np.empty((outputs, hidden), np.float32),
-            np.empty(outputs, np.float32),
-        )
+        self.d_heads = np.empty((outputs, hidden), np.float32)
+        self.d_heads_bias = np.empty(outputs, np.float32)
         self.out = np.empty((outputs, CHUNK), np.float32)
         self.scratch = np.empty((4, CHUNK), np.float32)
         self.starts = starts

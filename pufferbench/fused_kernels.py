@@ -159,9 +159,9 @@ def sample(out, start, stop, noise, column, actions, logprobs, rows, scratch):
             running[r] += _exp(row[r])
             chosen[r] += ONE if total[r] >= running[r] else ZERO
     for r in range(rows):
-        a = np.int64(chosen[r])
-        actions[r, column] = a
-        logprobs[r] += out[start + a, r]
+        action = np.int64(chosen[r])
+        actions[r, column] = action
+        logprobs[r] += out[start + action, r]
 
 
 @njit(**_OPTIONS)

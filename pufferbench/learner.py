@@ -57,11 +57,12 @@ def choose_learner(policy: nn.Module, device: torch.device, config: TrainConfig)
         ConfigError: it names one that cannot.
     """
     from pufferbench.fused import Fused, misfit
+    from pufferbench.policies import MLP
 
     reason = "compile=True asks for torch's code" if config.compile else misfit(policy, device)
     if config.learner == "fused" and reason:
         raise ConfigError(f"learner='fused' cannot be: {reason}; use learner='auto'")
-    if config.learner != "autograd" and not reason:
+    if config.learner != "autograd" and not reason and isinstance(policy, MLP):
         return Fused(policy, config.torch_threads)
     return Autograd(policy, torch.compile(policy) if config.compile else policy)
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from gymnasium import spaces
@@ -24,9 +24,10 @@ from torch.distributions import Normal
 from pufferbench.spaces import FlatBox, Items, Layout, Numbers, Record
 
 Logits = Tensor | Sequence[Tensor] | Normal
+Layer = TypeVar("Layer", bound=nn.Module)
 
 
-def layer_init(layer: nn.Module, std: float = math.sqrt(2), bias: float = 0.0) -> nn.Module:
+def layer_init(layer: Layer, std: float = math.sqrt(2), bias: float = 0.0) -> Layer:
     """Orthogonal weights with gain ``std`` and a constant ``bias``; returns the layer.
 
     Saxe et al. (2014); for PPO see Huang et al. (2022), "The 37 implementation details of PPO", detail 2.

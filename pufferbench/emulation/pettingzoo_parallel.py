@@ -22,8 +22,8 @@ class PettingZooParallel(MultiAgentEnv):
     """
 
     _agents: list[AgentID]  # as the environment lists them
-    _observations: Mapping[AgentID, Any]  # of the last reset or step
-    _infos: Mapping[AgentID, Any]
+    _observations: Mapping[Any, Any]  # by agent, of the last reset or step
+    _infos: Mapping[Any, Any]
 
     def step(self, actions: Any) -> StepResult:
         """One step of everybody. See :meth:`pufferbench.env.PufferEnv.step`."""

@@ -120,7 +120,8 @@ class ParallelView(ParallelEnv):
     def __init__(self, env: PufferEnv) -> None:
         self._rows = rows = _Rows(env)
         self.env = env
-        self.possible_agents, self.agents = rows.possible_agents, []
+        self.possible_agents = rows.possible_agents
+        self.agents: list[str] = []
         self.metadata = rows.metadata | {"is_parallelizable": True}
         self.render_mode = rows.render_mode
 
@@ -177,7 +178,8 @@ class TurnsView(AECEnv):
         super().__init__()
         self._rows = rows = _Rows(env)
         self.env = env
-        self.possible_agents, self.agents = rows.possible_agents, []
+        self.possible_agents = rows.possible_agents
+        self.agents: list[str] = []
         self.metadata = rows.metadata | {"is_parallelizable": False}
         self.render_mode = rows.render_mode
 

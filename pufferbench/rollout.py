@@ -50,7 +50,8 @@ class Rollout:
         self.actions = torch.zeros((horizon, rows, *shape), dtype=kind, device=device)
         kind = torch.float32
         choices = isinstance(env.observation_space, (spaces.Discrete, spaces.MultiDiscrete))
-        if choices or env.observations.dtype == np.uint8:  # bytes may be the parts of a Dict: left as they are
+        # Bytes may be the parts of a Dict: left as they are
+        if choices or env.observations.dtype == np.uint8:
             kind = torch.from_numpy(env.observations).dtype
         self.observations = torch.zeros(
             (horizon, rows, *env.observations.shape[1:]), dtype=kind, device=device

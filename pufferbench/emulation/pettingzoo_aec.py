@@ -60,8 +60,8 @@ class PettingZooAEC(MultiAgentEnv):
         self._count()
         for agent, terminated in over:
             self._leave(agent, terminated, None if terminated else env.observe(agent))
-        self._bury()
-        if env.agents != self._agents:
+        if over or len(self._agents) != len(seats) or env.agents != self._agents:
+            self._bury()
             self._look_around()
         if seats:
             self._next_turn()
@@ -98,7 +98,8 @@ class PettingZooAEC(MultiAgentEnv):
             raise BadEnvironment(
                 f"{self.name}: agent_selection is {agent!r}, who does not play; {list(self._seats)} do"
             )
-        seat.see(self.env.observe(agent), self._info(agent), self._checks > 0)
+        info = {} if seat.spaces.masked and not self._checks else self._info(agent)
+        seat.see(self.env.observe(agent), info, self._checks > 0)
         self._acts[:] = False
         self._acts[seat.row] = True
 

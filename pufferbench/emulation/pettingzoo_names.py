@@ -86,9 +86,8 @@ def make_pettingzoo(game: str, **kwargs: Any) -> MultiAgentEnv:
         with warnings.catch_warnings():  # PettingZoo would rather have its games made by its own make()
             warnings.simplefilter("ignore", DeprecationWarning)
             module = import_module(f"{package}.{game}")
-        creator = getattr(module, "parallel_env", None)
-        parallel = creator is not None
-        creator = creator if parallel else module.env
+        parallel = hasattr(module, "parallel_env")
+        creator = module.parallel_env if parallel else module.env
         raw = getattr(module, "raw_env", None)
         if "rgb_array" in getattr(raw, "metadata", {}).get("render_modes", ()):
             kwargs.setdefault("render_mode", "rgb_array")

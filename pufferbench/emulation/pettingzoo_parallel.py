@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,11 +21,16 @@ class PettingZooParallel(MultiAgentEnv):
     for an agent that has only just appeared belongs to no decision of it, and is left out.
     """
 
+    _agents: list[AgentID]  # as the environment lists them
+    _observations: Mapping[Any, Any]  # by agent, of the last reset or step
+    _infos: Mapping[Any, Any]
+
     def step(self, actions: Any) -> StepResult:
         """One step of everybody. See :meth:`pufferbench.env.PufferEnv.step`."""
         self._begin_step(actions)
         seats = self._seats
-        result = self.env.step({agent: seat.action() for agent, seat in seats.items()})
+        chosen = {agent: seat.action() for agent, seat in seats.items()}
+        result = _play_cycle(self.env, chosen) if self._converted else self.env.step(chosen)
         if self._checks or type(result) is not tuple or len(result) != len(FIELDS):
             self._check_result(result)
         self._observations, rewards, terminations, truncations, self._infos = result
@@ -67,6 +73,8 @@ class PettingZooParallel(MultiAgentEnv):
     # -- games ----------------------------------------------------------------------------------
 
     def _reset_env(self, seed: int | None) -> list[AgentID]:
+        conversions = sys.modules.get("pettingzoo.utils.conversions")
+        self._converted = conversions is not None and type(self.env) is conversions.aec_to_parallel_wrapper
         result = self._call_reset(seed)
         self._observations, self._infos = check_reset(result, f"{self.name}: reset()")
         if not isinstance(self._observations, Mapping):
@@ -112,3 +120,30 @@ class PettingZooParallel(MultiAgentEnv):
         return BadEnvironment(
             f"{self.name}, agent {agent!r}: it plays, but {name} has no entry for it (only for {list(values)})"
         )
+
+
+def _play_cycle(env: Any, actions: Mapping[AgentID, Any]) -> tuple[dict, dict, dict, dict, dict]:
+    """A step of PettingZoo's ``aec_to_parallel_wrapper``, as most of its games come.
+
+    The wrapper's own step makes every observation twice, of which one is thrown away. In games of pictures
+    that is most of the time.
+    """
+    game = env.aec_env
+    rewards = dict.fromkeys(game.agents, 0)
+    for agent in list(game.agents):
+        if agent != game.agent_selection:
+            raise BadEnvironment(
+                f"{game}: it is the turn of {game.agent_selection!r}, not of {agent!r}; a game that says that "
+                "it is_parallelizable must give every agent one turn in each cycle, in their order"
+            )
+        game.step(actions[agent])
+        given = game.rewards
+        for other in game.agents:
+            rewards[other] = rewards.get(other, 0) + given[other]
+    terminations, truncations = dict(game.terminations), dict(game.truncations)
+    infos = dict(game.infos)
+    observations = {agent: game.observe(agent) for agent in game.agents}
+    while game.agents and (game.terminations[game.agent_selection] or game.truncations[game.agent_selection]):
+        game.step(None)
+    env.agents = game.agents
+    return observations, rewards, terminations, truncations, infos

@@ -117,6 +117,10 @@ class Seat:
             mask = info.get(KEY)
         if check:
             check_observation(self.spaces.observation, observation, self.where)
+            if self._mask is None and KEY in info and number_of_choices(self._flat_actions):
+                raise BadEnvironment(
+                    f"{self.where}: its info has an {KEY}, but no info had one after reset(): the first must, too"
+                )
         self._write(observation)
         if self._mask is not None and self._choices is not None:
             if len(self._choices) == len(self._mask):

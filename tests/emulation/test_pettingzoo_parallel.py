@@ -626,3 +626,24 @@ def test_many_games_have_distinct_seeds():
     env.reset(5)
     shown = [member.env.generator.bit_generator.state["state"] for member in env.members]
     assert len({str(state) for state in shown}) == 3
+
+
+def test_masks_must_be_there_from_the_start():
+    later = FINE | {"infos": {"a": {"action_mask": [0, 1, 0]}}}
+    env = PettingZooParallel(Script([FINE, later], "ab"))
+    env.reset()
+    with pytest.raises(
+        BadEnvironment, match="agent 'a': its info has an action_mask, but no info had one after"
+    ):
+        list(walk(env, 1))
+
+
+def test_what_cannot_be_played_at_once():
+    game = raw("classic.rps_v2")
+    env = PettingZooParallel(game)
+    env.reset()
+    game.aec_env.unwrapped.agent_selection = "player_1"
+    with pytest.raises(
+        BadEnvironment, match="it is the turn of 'player_1', not of 'player_0'; a game that says"
+    ):
+        env.step([0, 0])

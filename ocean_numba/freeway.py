@@ -14,7 +14,7 @@ GAP = LOOP / CARS
 # Cars' speed per frame, lane 0 is the lowest: the outer lanes are slow, those in the middle fast.
 SPEEDS = np.float32([0.03, 0.045, 0.06, 0.08, 0.11, -0.11, -0.08, -0.06, -0.045, -0.03])
 CAR_SPEEDS = np.repeat(SPEEDS, CARS)
-PER_100_FRAMES = np.float32(0.01) / SPEEDS
+PER_100_FRAMES = np.float32(0.01) / abs(SPEEDS)
 WALK = 0.065  # the chicken's, per frame
 START, GOAL = -0.5, LANES + 0.5  # its y on either pavement
 STUN = 40  # frames after a car has hit it
@@ -38,10 +38,11 @@ class Freeway(OceanEnv):
     | 1 | where it is within its lane: 0 at the lower edge, towards 1 at the upper |
     | 2 | lanes that it has crossed, since it started there / 10 |
     | 3 | frames that it must still slide / 40 |
-    | 4 .. 33 | the three cars of its own lane, of the next one up and so on; after the uppermost lane, the lowest |
+    | 4, 5, 6 | the chicken's own lane: the next car comes, has passed, and the one after it comes |
+    | 7 .. 33 | the same for the next lane up and so on; after the uppermost lane, the lowest |
 
-    For each car: in how many frames it is beside the chicken's way / 100, at most 1; less than 0 when it has
-    passed, at least -1.
+    "Comes" is: frames / 100 until it touches the chicken's way, less than 0 when it does already. "Has
+    passed" is: frames / 100 until it touches it no more. Both are at most 1.
 
     Action, ``Discrete(3)``: 0 stay, 1 up, 2 down.
 
@@ -119,11 +120,17 @@ class Freeway(OceanEnv):
         lane = min(max(int(own), 0), LANES - 1)
         cars = s.cars
         for k in range(LANES):
-            for c in range(CARS):
-                way = CHICKEN_X + 0.5 * CAR_LENGTH - cars[lane * CARS + c]
-                way = way - LOOP if way > 0.5 * LOOP else way
-                way = way + LOOP if way < -0.5 * LOOP else way
-                obs[4 + k * CARS + c] = min(max(way * PER_100_FRAMES[lane], -1.0), 1.0)
+            right = lane < LANES // 2
+            per_100 = PER_100_FRAMES[lane]
+            # How far each car must drive until it has passed the chicken's way.
+            a = way_past(cars[lane * CARS], right)
+            b = way_past(cars[lane * CARS + 1], right)
+            c = way_past(cars[lane * CARS + 2], right)
+            first = min(a, b, c)
+            second = max(min(a, b), min(max(a, b), c))
+            obs[4 + 3 * k] = min((first - 2.0 * TOUCH) * per_100, 1.0)
+            obs[5 + 3 * k] = min(first * per_100, 1.0)
+            obs[6 + 3 * k] = min((second - 2.0 * TOUCH) * per_100, 1.0)
             lane = lane + 1 if lane + 1 < LANES else 0
 
     def draw(s, canvas):
@@ -152,6 +159,13 @@ class Freeway(OceanEnv):
         canvas.circle(x, y, 0.3 * unit, palette.SNOW)
         canvas.polygon([(x - 4, y - 7), (x + 4, y - 7), (x, y - 14)], palette.YELLOW)
         canvas.text(canvas.width / 2 + 40, 8, f"{s.score} crossings", palette.SNOW, scale=2)
+
+
+def way_past(car, right):
+    """How far a car must drive until it has passed the chicken's way, 0 .. LOOP."""
+    way = CHICKEN_X + 0.5 * CAR_LENGTH - car
+    way = TOUCH + (way if right else -way)
+    return way + LOOP if way < 0.0 else way
 
 
 def is_hit(cars, y):

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from pufferbench.emulation.masks import sample_legal
 from pufferbench.vector.make import make
 
 BATCH_SIZES = (64, 256, 1024, 4096, 16384)
@@ -130,14 +131,11 @@ def action_sets(env: Any, seed: int = 0) -> list[np.ndarray]:
 
 
 def _legal_play(env: Any, seed: int) -> list[np.ndarray]:
-    rng, space = np.random.default_rng(seed), env.action_space
-    sizes = np.ravel(getattr(space, "nvec", getattr(space, "n", 0))).tolist()
-    played = []
+    rng, played = np.random.default_rng(seed), []
     env.reset(0)
     for _ in range(LEGAL_STEPS):
-        score = np.where(env.action_masks, rng.random(env.action_masks.shape), -1.0)
-        choices = [part.argmax(1) for part in np.split(score, np.cumsum(sizes)[:-1], axis=1)]
-        played.append(np.stack(choices, 1).reshape(env.actions.shape).astype(env.actions.dtype))
+        actions = sample_legal(env.action_masks, env.action_space, rng)
+        played.append(actions.reshape(env.actions.shape).astype(env.actions.dtype))
         env.step(played[-1])
     return played
 

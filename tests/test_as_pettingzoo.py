@@ -133,6 +133,21 @@ def test_agents_that_appear_later():
     assert view.agents == []
 
 
+def test_nobody_comes_back():
+    """PettingZoo's rule: whose episode has ended is out until reset()."""
+    script = [
+        {"agents": "ab"},
+        {"agents": "b", "terminated": {"a": True}},
+        {"agents": "ab"},
+        {"agents": "ab"},
+    ]
+    view = as_pettingzoo(as_puffer(Script(script, "ab")))
+    view.reset()
+    for _ in range(3):
+        view.step(dict.fromkeys(view.agents, 0))
+        assert view.agents == ["agent_1"]
+
+
 def test_observations_are_kept():
     """They are new arrays each time: learners keep them."""
     view = as_pettingzoo(Target(agents=2))

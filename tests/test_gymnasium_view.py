@@ -33,6 +33,14 @@ def test_gymnasiums_own_checker(name):
     assert [w for w in told if not any(part in str(w.message) for part in ADVICE)] == []
 
 
+@pytest.mark.parametrize("name", ["ocean-breakout", "ocean-connect-four", "ocean-pendulum"])
+def test_stable_baselines_own_checker(name):
+    checker = pytest.importorskip("stable_baselines3.common.env_checker", exc_type=ImportError)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        checker.check_env(pb.as_gymnasium(pb.make(name)))
+
+
 @pytest.mark.parametrize(
     "x", [SimpleTask, lambda: gymnasium.make("Blackjack-v1"), lambda: pb.make("ocean-cartpole")]
 )

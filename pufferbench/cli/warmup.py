@@ -62,8 +62,8 @@ def main(arguments: list[str]) -> int:
         highlight=False,
         soft_wrap=True,
     )
-    for name, error in failed.items():
-        screen.print(f"{name}: {error}", style="red", highlight=False, soft_wrap=True)
+    for name, reason in failed.items():
+        screen.print(f"{name}: {reason}", style="red", highlight=False, soft_wrap=True)
     return 1 if failed else 0
 
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import inspect
 import random
+import threading
 from collections.abc import Mapping
 from types import CodeType
 from typing import Any
@@ -29,6 +30,8 @@ from pufferbench.emulation.checks import BadEnvironment, check_flag
 from pufferbench.emulation.gymnasium import GymnasiumEnv
 from pufferbench.env import PufferEnv, Space
 
+# numpy.random is one for the whole process, and a panel plays in a thread of its own beside the training
+_ONE_AT_A_TIME = threading.RLock()
 FLAT = (spaces.Box, spaces.Discrete, spaces.MultiDiscrete)
 
 
@@ -184,12 +187,13 @@ class _Values:
 
     def _call(self, function: Any, *arguments: Any, **keywords: Any) -> Any:
         process: Any = np.random
-        before = process.get_bit_generator()
-        process.set_bit_generator(self._bits)
-        try:
-            return function(*arguments, **keywords)
-        finally:
-            process.set_bit_generator(before)
+        with _ONE_AT_A_TIME:
+            before = process.get_bit_generator()
+            process.set_bit_generator(self._bits)
+            try:
+                return function(*arguments, **keywords)
+            finally:
+                process.set_bit_generator(before)
 
     def _seed(self, seed: int) -> None:
         """All that it may draw from begins anew."""

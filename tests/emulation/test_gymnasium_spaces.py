@@ -173,6 +173,31 @@ def test_masks_become_the_buffer(inside):
         assert env.action_masks.tolist() == [A.astype(bool).tolist()] * 2  # of the next episode
 
 
+def test_workers_give_the_same_observations_and_masks():
+    def creator():
+        board = {"observation": spaces.Discrete(9), "score": spaces.Box(0, 1, (2,), np.float64)}
+        return Seeded([A, B], inside=False, board=board)
+
+    seen = []
+    for env in (Serial(creator, 4), Multiprocessing(creator, 4, 2)):
+        with env:
+            env.reset(5)
+            rows = []
+            for _ in range(8):
+                env.step(np.zeros(4, np.int32))
+                rows.append(np.concatenate([env.observations.ravel(), env.action_masks.ravel()]))
+            seen.append(np.array(rows))
+    assert np.array_equal(*seen)
+    assert len(np.unique(seen[0], axis=0)) == 8
+
+
+class Seeded(Masked):
+    def reset(self, *, seed=None, options=None):
+        if seed is not None:
+            self.observation_space.seed(seed)
+        return super().reset()
+
+
 def test_the_mask_leaves_the_observation():
     env = GymnasiumEnv(Masked([A]))
     assert env.observation_space == spaces.Box(0, 9, (2,), np.int8)

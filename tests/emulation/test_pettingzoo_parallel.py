@@ -647,3 +647,19 @@ def test_what_cannot_be_played_at_once():
         BadEnvironment, match="it is the turn of 'player_1', not of 'player_0'; a game that says"
     ):
         env.step([0, 0])
+
+
+def test_a_smaller_agent_leaves_nothing_of_a_larger_one():
+    see = {"a": box(3), "b": box(2)}
+    shown = {"a": np.ones(3), "b": np.full(2, 2)}
+    script = [
+        {"agents": "a", "obs": shown},
+        {"agents": "b", "obs": shown, "truncated": {"a": True}},
+        {"agents": "", "obs": shown, "truncated": {"b": True}},
+    ]
+    env = PettingZooParallel(Script(script, (), see), max_agents=1, observation_space=box(3))
+    env.reset()
+    list(walk(env, 1))
+    assert env.observations.tolist() == [[2, 2, 0]] and env.final_observations.tolist() == [[1, 1, 1]]
+    list(walk(env, 1))
+    assert env.observations.tolist() == [[1, 1, 1]] and env.final_observations.tolist() == [[2, 2, 0]]

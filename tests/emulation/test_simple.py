@@ -1,6 +1,8 @@
 """PufferEnvs in the simple style: values returned, dicts per agent, 4 or 5 values."""
 
 import random
+import threading
+import time
 from typing import Any
 
 import numpy as np
@@ -73,6 +75,42 @@ def test_the_process_randomness_is_left_alone():
     env.reset(seed=1)
     env.step(np.array([0]))
     np.testing.assert_array_equal(np.random.random(3), expected)
+
+
+class Yielding(Returns):
+    """Lets other threads run between its draws."""
+
+    def reset(self) -> Any:
+        seen = []
+        for _ in range(2):
+            time.sleep(0.0001)
+            seen.append(np.random.uniform())
+        return np.array(seen, np.float32)
+
+    def step(self, action: Any) -> Any:
+        return self.reset(), 0.0, False, {}
+
+
+def test_envs_in_threads_do_not_mix_their_randomness():
+    """As a panel plays beside the training."""
+
+    def play(seen: list) -> None:
+        env = as_puffer(Yielding(None))
+        env.reset(seed=3)
+        for _ in range(20):
+            seen.append(env.step(np.array([0]))[0].tolist())
+
+    before = np.random.get_bit_generator()
+    alone: list = []
+    play(alone)
+    together: list[list] = [[], [], []]
+    threads = [threading.Thread(target=play, args=(seen,)) for seen in together]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert together == [alone] * 3
+    assert np.random.get_bit_generator() is before
 
 
 class OwnGenerators(Returns):
@@ -232,7 +270,9 @@ def test_a_mistake_in_reset_is_shown_with_its_place():
         def reset(self) -> Any:
             return 1 + "1"  # type: ignore[operator]
 
-    with pytest.raises(BadEnvironment, match=r"Broken: reset\(\) raised TypeError: unsupported operand") as caught:
+    with pytest.raises(
+        BadEnvironment, match=r"Broken: reset\(\) raised TypeError: unsupported operand"
+    ) as caught:
         Serial(Broken, 2)
     assert isinstance(caught.value.__cause__, TypeError)
 

@@ -55,8 +55,17 @@ def test_the_aec_api(game, capsys):
     assert "Passed API test" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("game", [Nim, lambda: as_puffer(connect_four())])
-def test_the_aec_api_of_games_in_turns(game, capsys):
+IN_TURNS = {
+    "nim": Nim,
+    "tic-tac-toe": lambda: pufferbench.make("ocean-tic-tac-toe", players=2),
+    "connect four": lambda: pufferbench.make("ocean-connect-four", players=2),
+    "there and back": lambda: as_puffer(connect_four()),
+}
+
+
+@pytest.mark.parametrize("name", IN_TURNS)
+def test_the_aec_api_of_games_in_turns(name, capsys):
+    game = IN_TURNS[name]
     view = as_pettingzoo(game())
     assert isinstance(view, TurnsView) and isinstance(view, AECEnv)
     api_test(view, num_cycles=100)

@@ -469,7 +469,8 @@ def _inside(env: Any) -> list[Any]:
     found, waiting = [], [env]
     while waiting:
         found.append(one := waiting.pop())
-        waiting += [*vars(one).get("members", []), *([one.env] if "env" in vars(one) else [])]
+        fields = getattr(one, "__dict__", {})
+        waiting += [*fields.get("members", []), *([fields["env"]] if "env" in fields else [])]
     return found
 
 

@@ -118,18 +118,20 @@ class OwnGenerators(Returns):
 
     def __init__(self) -> None:
         super().__init__(None)
-        self.observation_space = self.make_space((3,))
-        self.new, self.old, self.plain = np.random.default_rng(), np.random.RandomState(), random.Random()
+        self.observation_space = self.make_space((4,))
+        self.new, self.twin = np.random.default_rng(), np.random.default_rng()
+        self.old, self.plain = np.random.RandomState(), random.Random()
 
     def reset(self) -> Any:
-        return np.array([self.new.random(), self.old.random(), self.plain.random()], np.float32)
+        all_of_them = (self.new, self.twin, self.old, self.plain)
+        return np.array([generator.random() for generator in all_of_them], np.float32)
 
 
 def test_generators_in_attributes_are_seeded():
     one, other = as_puffer(OwnGenerators()), as_puffer(OwnGenerators())
     first = one.reset(seed=1)[0].copy()
     np.testing.assert_array_equal(first, other.reset(seed=1)[0])
-    assert len(set(first[0].tolist())) == 3
+    assert len(set(first[0].tolist())) == 4
     assert not (first == one.reset(seed=2)[0]).any()
     assert not (first == one.reset()[0]).any()
 

@@ -57,6 +57,19 @@ def test_a_step_spent_on_a_reset_is_no_decision():
         assert info["episode_return"] == info["episode_length"] <= 12
 
 
+class PaysForResets(SyncVectorEnv):
+    def step(self, actions: Any) -> Any:
+        observations, rewards, *rest = super().step(actions)
+        return observations, rewards + 5, *rest
+
+
+def test_what_is_paid_for_a_reset_is_left_out():
+    env = as_puffer(PaysForResets([lambda: gymnasium.make("CartPole-v1", max_episode_steps=2)] * 2))
+    env.reset(0)
+    paid = [env.step(np.array([t % 2, 1]))[1].tolist() for t in range(4)]
+    assert paid == [[6, 6], [6, 6], [0, 0], [6, 6]]
+
+
 class Old:
     """In the manner of older vector envs (procgen, Stable-Baselines3): 4 values, infos a list."""
 

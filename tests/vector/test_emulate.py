@@ -110,6 +110,56 @@ def test_a_module_of_pettingzoo():
         pufferbench.emulate(tictactoe_v3)
 
 
+class Words(gymnasium.Env):
+    """Shows a growing sequence of numbers."""
+
+    observation_space = gymnasium.spaces.Sequence(gymnasium.spaces.Discrete(9))
+    action_space = gymnasium.spaces.Discrete(2)
+
+    def reset(self, *, seed: Any = None, options: Any = None) -> Any:
+        self.said: tuple = ()
+        return self.said, {}
+
+    def step(self, action: Any) -> Any:
+        self.said += (np.int64(action),)
+        return self.said, 1.0, len(self.said) == 3, False, {}
+
+
+def test_bounds_go_through():
+    env = pufferbench.emulate(Words, num_envs=2, max_length=3)
+    env.reset()
+    env.step(np.array([0, 1]))
+    assert env.observation_space.layout.read(env.observations[1]) == (1,)
+    assert env.respawn(1).observation_space == env.observation_space
+    with pytest.raises(TypeError, match="Words: .*max_length=16"):
+        pufferbench.emulate(Words, num_envs=2)
+
+
+class Crowd:
+    """A parallel game that does not say who may play."""
+
+    agents = ("a", "b")
+
+    def observation_space(self, agent: str) -> Any:
+        return gymnasium.spaces.Discrete(2)
+
+    action_space = observation_space
+
+    def reset(self, seed: Any = None, options: Any = None) -> Any:
+        return dict.fromkeys("ab", 1), {"a": {}, "b": {}}
+
+    def step(self, actions: Any) -> Any:
+        return dict.fromkeys("ab", 1), dict.fromkeys("ab", 1.0), *[dict.fromkeys("ab", False)] * 2, {}
+
+
+def test_a_number_of_agents_goes_through():
+    env = pufferbench.emulate(Crowd, num_envs=2, max_agents=3)
+    env.reset()
+    assert env.masks.tolist() == [True, True, False] * 2
+    with pytest.raises(ValueError, match="max_agents=16"):
+        pufferbench.emulate(Crowd, num_envs=2)
+
+
 # -- names ---------------------------------------------------------------------------------------
 
 

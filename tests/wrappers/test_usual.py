@@ -184,6 +184,14 @@ def test_episode_statistics_for_an_env_that_does_not_count():
     assert len(told) == 16
 
 
+def test_episode_statistics_of_agents_that_leave_before_the_others():
+    """What an agent misses while it is away is no part of its next episode."""
+    env = EpisodeStatistics(as_puffer(SimplePair()))
+    env.reset(seed=0)
+    lengths = [info["episode_length"] for _ in range(10) for info in act(env)[4]]
+    assert lengths == [3, 5, 3, 5]
+
+
 def test_episode_statistics_keep_what_else_is_told():
     env = EpisodeStatistics(ShapeReward(Clock((2,)), lambda rewards, *_: -rewards))
     env.reset()

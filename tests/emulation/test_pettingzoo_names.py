@@ -113,3 +113,14 @@ def test_another_one_like_it():
     env = pufferbench.make("pettingzoo-tictactoe", num_envs=2)
     other = env.respawn(1)
     assert type(other) is PettingZooAEC and other.name == "tictactoe_v3"
+
+
+@pytest.mark.parametrize("name", ["rps", "multiwalker", "leduc-holdem", "simple-tag"])
+def test_puffer_trains(name):
+    """Numbers, continuous actions, legal actions in turns, agents that differ: two updates of each."""
+    from pufferbench import PuffeRL
+
+    with pufferbench.make(f"pettingzoo-{name}", num_envs=4) as env:
+        trainer = PuffeRL(env, seed=0, bptt_horizon=16, total_timesteps=2 * 16 * env.num_agents)
+        records = list(trainer.steps())
+        assert len(records) == 2 and all(np.isfinite(record["value_loss"]) for record in records)

@@ -101,6 +101,14 @@ def test_a_passed_pipe_is_a_point_and_the_next_one_follows():
     assert HIGHEST <= state["later_y"] <= LOWEST
 
 
+def test_a_pipe_passed_while_crashing_is_no_point():
+    env = game(pipe=BIRD_X - BESIDE + 0.1, gap_y=9.0, y=HEIGHT - RADIUS - 0.01)
+    _, rewards, terminals, _, infos = env.step([NOTHING])
+    assert rewards[0] == -1
+    assert terminals[0]
+    assert infos[0]["score"] == 0
+
+
 @pytest.mark.parametrize("y", [RADIUS + 0.01, HEIGHT - RADIUS - 0.01])
 def test_ceiling_and_ground_kill(y):
     env = game(y=y, vy=0.0)

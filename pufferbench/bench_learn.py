@@ -23,7 +23,7 @@ from pufferbench.play import play_episodes
 from pufferbench.records import write_atomic
 from pufferbench.registry import spec
 
-EPISODES = 64  # of random play and of the scripted policy
+EPISODES = 32  # of random play and of the scripted policy
 SECONDS = 40.0  # of training, at most
 
 
@@ -73,7 +73,7 @@ def make_game(name: str, num_envs: int) -> OceanEnv:
 
 def plays(name: str, policy: Callable[[OceanEnv], np.ndarray], episodes: int = EPISODES) -> tuple[str, float]:
     """The game's metric, and its mean over whole episodes of ``policy``."""
-    env = make_game(name, min(episodes, 64))
+    env = make_game(name, episodes)
     found = play_episodes(env, lambda observations: policy(env), max(episodes, env.num_agents))
     metric = "score" if "score" in (found.dtype.names or ()) else "episode_return"
     return metric, float(found[metric].mean())

@@ -164,7 +164,8 @@ sine of its heading relative to one's own; speed. All 0 when there is no such ca
                 obs[k + 3] = their_y * ahead_x - their_x * ahead_y
                 obs[k + 4] = s.speed[other] * (1.0 / TOP_SPEED)
             else:
-                obs[k : k + 5] = 0.0
+                for m in range(5):
+                    obs[k + m] = 0.0
             k += 5
 
     def draw(s, canvas):

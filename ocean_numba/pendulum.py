@@ -38,7 +38,7 @@ class Pendulum(OceanEnv):
     Episode end: *truncated* after ``max_steps`` steps. Nothing terminates.
 
     Metric: ``score``, the share of the episode that the rod stood upright (within 12 degrees of the top).
-    Random play reaches 0.03; swinging up takes a third of the time or less: about 0.8 is as good as it gets.
+    Random play reaches 0.02; swinging up takes a third of the time or less: about 0.8 is as good as it gets.
     An ``episode_return`` of about -150 is as good, one of -1200 is random play's.
 
     Parameters: ``gravity`` (10.0) in m/s², ``max_steps`` (200).

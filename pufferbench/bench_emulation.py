@@ -1,10 +1,10 @@
 """What it costs to see other people's environments as a PufferEnv, beside gymnasium's and stable-baselines3's ways.
 
-The same environments are stepped with random actions in four ways: by the plainest loop there is, through
-our adapter and Serial, through gymnasium's SyncVectorEnv and through stable-baselines3's DummyVecEnv. Time
-inside the environments' own step and reset does not count, since what a random game costs is luck; of the
-rest, what a way takes longer than the loop is its overhead. CPU time, in turn, and the best of several
-rounds: others only ever slow us down.
+The same environments are stepped in four ways: by the plainest loop there is, through our adapter and Serial,
+through gymnasium's SyncVectorEnv and through stable-baselines3's DummyVecEnv. What a way takes longer than
+the loop is its overhead. All play the same games, since one game of zombies costs more than another: from
+one seed, with the same random actions, the same number of steps. CPU time; in every round the ways take
+turns, and of the differences of all rounds the middle one counts.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
+from statistics import median
 from typing import Any
 
 import gymnasium
 import numpy as np
 from gymnasium import spaces
 
-from pufferbench.bench_vector import stepper
-
 ROUNDS = 7
+WARM_UP = 20  # steps
 ACTIONS = 16  # sets of random ones, used in turn
 
 Step = Callable[[], Any]
@@ -34,8 +34,8 @@ class Overhead:
     """Microseconds of CPU time for one step of one environment.
 
     Attributes:
-        raw: in the environment itself.
-        ours, sync, dummy: what each way adds to the plain loop; None where its package is missing.
+        raw: of the plain loop.
+        ours, sync, dummy: what each way adds to it; None where its package is missing.
     """
 
     name: str
@@ -104,53 +104,50 @@ class Together(gymnasium.Env):
 def measure(name: str, seconds: float = 0.3, rounds: int = ROUNDS) -> Overhead:
     """The overhead on ``name``, one of :data:`ENVIRONMENTS`; ``seconds`` of CPU time for each way and round."""
     raw, creator, together, num_envs = ENVIRONMENTS[name]
-    ways: list[Step | None] = [
-        raw(num_envs),
-        ours(creator, num_envs),
-        sync(together or creator, num_envs),
-        dummy(together or creator, num_envs) if find_spec("stable_baselines3") else None,
-    ]
-    inside, outside = float("inf"), [float("inf")] * len(ways)
-    for _ in range(rounds):
-        for index, step in enumerate(ways):
-            if step is not None:
-                own, rest = cpu_times(step, seconds)
-                inside, outside[index] = min(inside, own), min(outside[index], rest)
+    ways = {
+        "raw": raw(num_envs),
+        "ours": ours(creator, num_envs),
+        "sync": sync(together or creator, num_envs),
+    }
+    if find_spec("stable_baselines3"):
+        ways["dummy"] = dummy(together or creator, num_envs)
+    for step in ways.values():
+        cpu_time(step, WARM_UP)
+    calls = 1 + int(seconds / cpu_time(ways["raw"], WARM_UP))
+    for way in ways.keys() - {"raw"}:
+        cpu_time(ways[way], WARM_UP)  # as far as the loop
+    times = [{way: cpu_time(step, calls) for way, step in ways.items()} for _ in range(rounds)]
     scale = 1e6 / num_envs
-    added = [None if way is None else scale * (t - outside[0]) for way, t in zip(ways, outside, strict=True)]
-    assert added[1] is not None
-    return Overhead(name, num_envs, scale * inside, added[1], added[2], added[3])
+    added = {way: scale * median(row[way] - row["raw"] for row in times) for way in ways}
+    raw_time = scale * median(row["raw"] for row in times)
+    return Overhead(name, num_envs, raw_time, added["ours"], added["sync"], added.get("dummy"))
 
 
-def cpu_times(step: Step, seconds: float) -> tuple[float, float]:
-    """CPU seconds of one call, over about ``seconds``: in the environments' own methods, and in the rest."""
-    calls, before, began = 0, Timed.seconds, time.thread_time()
-    while (elapsed := time.thread_time() - began) < seconds:
-        for _ in range(10):
-            step()
-        calls += 10
-    inside = Timed.seconds - before
-    return inside / calls, (elapsed - inside) / calls
+def cpu_time(step: Step, calls: int) -> float:
+    """CPU seconds of one call."""
+    began = time.thread_time()
+    for _ in range(calls):
+        step()
+    return (time.thread_time() - began) / calls
 
 
-class Timed:
-    """An environment's method, and in ``Timed.seconds`` the CPU time in all of them."""
+class SameStart:
+    """An environment's reset, which begins with the same seed: the first time, and whenever it gets a seed."""
 
-    seconds = 0.0
+    seed = 17
 
-    def __init__(self, method: Callable[..., Any]) -> None:
-        self.method = method
+    def __init__(self, reset: Callable[..., Any]) -> None:
+        self.reset, self.first = reset, True
 
-    def __call__(self, *arguments: Any, **options: Any) -> Any:
-        began = time.thread_time()
-        result = self.method(*arguments, **options)
-        Timed.seconds += time.thread_time() - began
-        return result
+    def __call__(self, seed: int | None = None, options: Any = None) -> Any:
+        seed = self.seed if self.first or seed is not None else None
+        self.first = False
+        return self.reset(seed=seed, options=options)
 
 
-def timed(env: Any) -> Any:
-    """``env``, of whose step and reset we know how long they take."""
-    env.step, env.reset = Timed(env.step), Timed(env.reset)
+def same_start(env: Any) -> Any:
+    """``env``, whose games are those of every other one made like it."""
+    env.reset = SameStart(env.reset)
     return env
 
 
@@ -161,7 +158,12 @@ def ours(creator: Callable[[], Any], num_envs: int) -> Step:
     """Through our adapter, in Serial."""
     from pufferbench.vector import Serial
 
-    return stepper(Serial(creator, num_envs))
+    env = Serial(creator, num_envs)
+    env.reset(0)
+    agents = env.num_agents // num_envs
+    space: Any = env.action_space
+    space = space if agents == 1 else spaces.MultiDiscrete([space.n] * agents)
+    return _in_turn(env.step, space, num_envs, env.actions)
 
 
 def sync(creator: Callable[[], gymnasium.Env], num_envs: int) -> Step:
@@ -218,11 +220,12 @@ def raw_parallel(creator: Callable[[], Any], num_envs: int) -> Step:
     return _in_turn(step, spaces.MultiDiscrete(counts), num_envs)
 
 
-def _in_turn(step: Callable[[Any], Any], space: Any, num_envs: int) -> Step:
-    """``step`` with the next of some sets of random actions."""
+def _in_turn(step: Callable[[Any], Any], space: Any, num_envs: int, like: np.ndarray | None = None) -> Step:
+    """``step`` with the next of some sets of random actions, the same for all; as arrays ``like`` this."""
     counts: Any = getattr(space, "nvec", getattr(space, "n", None))
-    shape = (ACTIONS, num_envs, *np.shape(counts))
-    sets, calls = np.random.default_rng(0).integers(0, counts, shape), 0
+    sets, calls = np.random.default_rng(0).integers(0, counts, (ACTIONS, num_envs, *np.shape(counts))), 0
+    if like is not None:
+        sets = sets.reshape(ACTIONS, *like.shape).astype(like.dtype)
 
     def call() -> None:
         nonlocal calls
@@ -237,12 +240,12 @@ def _in_turn(step: Callable[[Any], Any], space: Any, num_envs: int) -> Step:
 
 def cartpole() -> gymnasium.Env:
     env = gymnasium.make("CartPole-v1", disable_env_checker=True)
-    timed(env.unwrapped)
+    same_start(env.unwrapped)
     return env
 
 
 def dict_env() -> gymnasium.Env:
-    return timed(DictEnv())
+    return same_start(DictEnv())
 
 
 def knights() -> Any:
@@ -250,7 +253,7 @@ def knights() -> Any:
     from pufferbench.emulation.pettingzoo_names import find_game
 
     game = find_game("pettingzoo-knights-archers-zombies")
-    return timed(import_module(f"pettingzoo.butterfly.{game}").parallel_env())
+    return same_start(import_module(f"pettingzoo.butterfly.{game}").parallel_env())
 
 
 def knights_together() -> gymnasium.Env:

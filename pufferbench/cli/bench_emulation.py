@@ -12,7 +12,7 @@ from pufferbench.cli import UsageError
 from pufferbench.cli.bench_vector import mark
 from pufferbench.cli.terminal import console
 
-COLUMNS = ("environment", "games", "itself", "PufferBench", "SyncVectorEnv", "DummyVecEnv", "lowest")
+COLUMNS = ("environment", "games", "loop", "PufferBench", "SyncVectorEnv", "DummyVecEnv", "lowest")
 
 
 @dataclass
@@ -52,8 +52,9 @@ def main(arguments: list[str]) -> int:
         )
     screen.print(table)
     screen.print(
-        "itself: in the environment's own step and reset. The others: what is added to the plainest loop. KAZ is "
-        "knights-archers-zombies, four agents; for the others its agents are one Gymnasium env with a Dict.",
+        "loop: the plainest there is. The others: what they add to it, in the same games. KAZ is knights-archers-"
+        "zombies, four agents; we do not make each observation twice, as PettingZoo's own conversion does in the "
+        "loop. For the other two its agents are one Gymnasium env with a Dict.",
         style="dim",
         highlight=False,
     )
@@ -63,5 +64,5 @@ def main(arguments: list[str]) -> int:
 
 
 def cell(added: float | None) -> str:
-    """What a way adds; it may be nothing."""
-    return "not installed" if added is None else f"+{max(added, 0):.2f}"
+    """What a way adds; it may be less than nothing."""
+    return "not installed" if added is None else f"{added:+.2f}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from pufferbench.env import Buffers, PufferEnv, StepResult
 from pufferbench.vector.base import VectorEnv
 from pufferbench.vector.emulate import emulate
 from pufferbench.vector.make import make
+from pufferbench.wrappers import Wrapper
 
 STEPS = 512  # at most; of large batches fewer
 FIELDS = ("observations", "rewards", "terminals", "truncations")
@@ -96,6 +98,7 @@ def check_env(env: Any) -> Report:
         report.findings.append(Finding("error", "making it", _say(error), "see the message"))
         return report
     checker = _Checker(checked, report)
+    learned = checked.state_dict() if isinstance(checked, Wrapper) else {}
     for check in (
         checker.spaces,
         checker.steps,
@@ -111,6 +114,8 @@ def check_env(env: Any) -> Report:
             checker.error(check.__name__.replace("_", " "), _say(error), "it must not raise: see the message")
         if not report.ok:
             break  # what follows would only be consequences
+    if learned:
+        checked.load_state_dict(learned)
     if ours:
         _close_twice(checked, checker)
     return report
@@ -221,7 +226,17 @@ class _Checker:
             self.note("step", f"no episode ended within {len(self._actions)} random steps")
 
     def determinism(self) -> None:
-        """The same seed twice, another seed, and another env."""
+        """The same seed twice, another seed, and another env. Statistics that wrappers learn stand still."""
+        if not isinstance(self.env, Wrapper):
+            self._same_twice()
+            return
+        self.env.eval()
+        try:
+            self._same_twice()
+        finally:
+            self.env.train()
+
+    def _same_twice(self) -> None:
         first, second, other = self._play(1), self._play(1), self._play(2)
         if difference := _difference(first, second):
             self.error(
@@ -251,7 +266,9 @@ class _Checker:
             return  # has its own memory
         fields = (env.num_agents, env.observation_space, env.action_space, env.num_action_masks)
         arrays = Buffers.allocate(*fields)
-        env.use_buffers(arrays)
+        with warnings.catch_warnings():  # what belongs around a vectorizer says so; this is none
+            warnings.simplefilter("ignore")
+            env.use_buffers(arrays)
         env.reset(seed=1)
         seen = arrays.observations.copy()
         result = env.step(self._actions[0].copy())

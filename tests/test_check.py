@@ -13,6 +13,7 @@ from pufferbench import PufferEnv
 from pufferbench.cli import main
 from pufferbench.env import EpisodeInfos
 from pufferbench.vector import Serial
+from pufferbench.wrappers import NormalizeReward
 
 
 @pytest.mark.parametrize(
@@ -32,6 +33,20 @@ def test_good_envs(x):
     assert report.ok, report
     assert report.of("warning") == [], report
     assert "steps/s" in str(report)
+
+
+def test_wrappers_that_learn(recwarn):
+    """Their statistics stand still while runs are compared, and are afterwards what they were."""
+    env = NormalizeReward(pb.make("ocean-cartpole", num_envs=4))
+    env.reset(seed=0)
+    env.step(np.zeros(4, int))
+    before = env.state_dict()
+    report = pb.check_env(env)
+    assert [finding for finding in report.findings if finding.level != "note"] == [], report
+    assert env.state_dict() == before
+    env.step(np.zeros(4, int))
+    assert env.state_dict()["count"] > before["count"]
+    assert len(recwarn) == 0
 
 
 def test_a_given_env_is_left_usable():

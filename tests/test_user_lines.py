@@ -28,7 +28,7 @@ LINES = Path(__file__).with_name("user_lines.md")
 ORIGINAL = Path(__file__).resolve().parents[2] / "shared" / "USER_LINES.md"
 
 INTEGRATIONS = "needs the names atari-..., procgen-..., ... (a later issue)"
-POLICIES = "needs LSTMWrapper and unflatten_observations (issues 4 and 6)"
+POLICIES = "needs LSTMWrapper (a later issue)"
 SWEEPS = "needs Protein and the loggers (a later issue)"
 DISTRIBUTED = "needs training on several processes (a later issue)"
 

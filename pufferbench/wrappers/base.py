@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -122,6 +123,13 @@ class Wrapper(PufferEnv):
         return self._buffers
 
     def use_buffers(self, buffers: Buffers) -> None:
+        if self.own_state():
+            name = type(self).__name__
+            warnings.warn(
+                f"{name} is inside of a vectorizer: each env learns for itself, and no checkpoint knows of it; put it "
+                f"around the whole batch, {name}(make(...)), or give your creator a parameter num_envs",
+                stacklevel=2,
+            )
         _ = self.buffers  # so that there is something to copy from
         super().use_buffers(buffers)
         own, inner, outer = self._own_arrays(), self.env.buffers.arrays(), buffers.arrays()
@@ -237,3 +245,8 @@ class Wrapper(PufferEnv):
         """From now on learn no statistics: the env is played to see how good an agent is."""
         if isinstance(self.env, Wrapper):
             self.env.eval()
+
+    def train(self) -> None:
+        """Learn them again."""
+        if isinstance(self.env, Wrapper):
+            self.env.train()

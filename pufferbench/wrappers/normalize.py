@@ -93,6 +93,10 @@ class NormalizeObservation(Wrapper):
         super().eval()
         self._learning = False
 
+    def train(self) -> None:
+        super().train()
+        self._learning = True
+
 
 class NormalizeReward(Wrapper):
     """Rewards divided by the running deviation of the discounted return (Engstrom et al., 2020).
@@ -141,3 +145,7 @@ class NormalizeReward(Wrapper):
     def eval(self) -> None:
         super().eval()
         self._learning = False
+
+    def train(self) -> None:
+        super().train()
+        self._learning = True

@@ -148,7 +148,10 @@ def test_puffer_eval_refuses_what_a_name_does_not_tell(tmp_path, monkeypatch, ca
 
 
 def test_inside_of_a_vectorizer_each_has_its_own():
-    env = Serial(lambda: NormalizeObservation(pufferbench.make("gym-CartPole-v1")), 3)
+    with pytest.warns(
+        UserWarning, match="NormalizeObservation is inside of a vectorizer: each env learns for"
+    ):
+        env = Serial(lambda: NormalizeObservation(pufferbench.make("gym-CartPole-v1")), 3)
     env.reset(seed=0)
     env.step(np.zeros(3, int))
     assert [float(member.statistics.count) for member in env.members] == pytest.approx([2, 2, 2], abs=1e-3)

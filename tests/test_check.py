@@ -9,7 +9,7 @@ from gymnasium import spaces
 from my_package.simple import SimplePair, SimpleTask
 
 import pufferbench as pb
-from pufferbench import PufferEnv
+from pufferbench import PufferEnv, check
 from pufferbench.cli import main
 from pufferbench.env import EpisodeInfos
 from pufferbench.vector import Serial
@@ -33,6 +33,13 @@ def test_good_envs(x):
     assert report.ok, report
     assert report.of("warning") == [], report
     assert "steps/s" in str(report)
+
+
+@pytest.mark.parametrize("name", pb.list_envs("ocean-"))
+def test_every_game_keeps_its_word(name, monkeypatch):
+    monkeypatch.setattr(check, "TIMED_SECONDS", 0.0)
+    report = pb.check_env(name)
+    assert [finding for finding in report.findings if finding.level != "note"] == [], report
 
 
 def test_wrappers_that_learn(recwarn):

@@ -62,8 +62,9 @@ class MLP(nn.Module):
             nn.init.orthogonal_(self.heads.weight[:outputs], 0.01)
             nn.init.orthogonal_(self.heads.weight[outputs:], 1.0)
             self.heads.bias.zero_()
-        self.register_buffer("observation_mean", torch.zeros(inputs))
-        self.register_buffer("observation_var", torch.ones(inputs))
+        mean, deviation = _first_guess(observation_space, inputs)
+        self.register_buffer("observation_mean", torch.from_numpy(mean))
+        self.register_buffer("observation_var", torch.from_numpy(deviation**2))
         self.register_buffer("observation_count", torch.zeros((), dtype=torch.float64))
         # Smallest variance to divide by: 1 for features that have been scaled already
         floor = torch.from_numpy(self.features.scaled.astype(np.float32))
@@ -136,6 +137,21 @@ class MLP(nn.Module):
         square += rate * (returns.square().mean() - square)
         smallest = 0.01 * self.value_mean.abs() + 1e-4  # where all returns are the same
         self.value_std.copy_((square - self.value_mean.square()).clamp(min=0).sqrt().maximum(smallest))
+
+
+def _first_guess(observation_space: spaces.Space, inputs: int) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and deviation of features before any was seen: 0 and 1, but the middle and half the width of a range
+    that reaches beyond 10, where they are cut off. A picture (0..255) would otherwise be all white at first.
+    """
+    mean, deviation = np.zeros(inputs, np.float32), np.ones(inputs, np.float32)
+    if type(observation_space) is spaces.Box:
+        low, high = (
+            bound.ravel().astype(np.float64) for bound in (observation_space.low, observation_space.high)
+        )
+        wide = np.isfinite(low) & np.isfinite(high) & (np.maximum(-low, high) > 10)
+        wide &= high - low < 1e6  # bounds that are only the type's own say nothing
+        mean[wide], deviation[wide] = (low + high)[wide] / 2, (high - low)[wide] / 2
+    return mean, deviation
 
 
 def output_sizes(action_space: spaces.Space) -> list[int]:

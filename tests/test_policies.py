@@ -228,3 +228,22 @@ def test_wrong_outputs_for_other_spaces_are_explained():
         check_outputs((torch.zeros(3, 2), torch.zeros(3)), spaces.Box(-1, 1, (2,)), 3)
     with pytest.raises(ValueError, match="tuple of tensors"):
         check_outputs((torch.zeros(3, 5), torch.zeros(3)), spaces.MultiDiscrete([2, 3]), 3)
+
+
+def test_a_picture_is_not_all_white_before_any_was_seen():
+    """Inputs of 0..255 are cut off at 10 unless the space's own range is the first guess."""
+    policy = MLP(spaces.Box(0, 255, (6, 6), np.uint8), spaces.Discrete(2))
+    seen: list = []
+    policy.hidden.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0]))
+    policy(torch.tensor([0, 64, 255], dtype=torch.uint8)[:, None, None].expand(3, 6, 6))
+    torch.testing.assert_close(seen[0][:, 0], torch.tensor([-1.0, 64 / 127.5 - 1, 1.0]))
+    pictures = torch.randint(0, 50, (1000, 6, 6), dtype=torch.uint8)
+    policy.update_statistics(pictures)  # of which nothing is left once there is something to count
+    torch.testing.assert_close(policy.observation_mean, pictures.float().mean(0).ravel())
+
+
+def test_wide_and_endless_ranges_to_begin_with():
+    high = np.array([1.0, 20.0, np.inf, np.finfo(np.float32).max], np.float32)
+    policy = MLP(spaces.Box(-high, high), spaces.Discrete(2))
+    assert policy.observation_mean.tolist() == [0, 0, 0, 0]
+    assert policy.observation_var.tolist() == [1, 400, 1, 1]

@@ -27,6 +27,11 @@ class OceanEnv(PufferEnv):
     to see it, ``draw(s, canvas)``, and, where not every action is always allowed, ``legal(s, mask)``, which
     fills ``action_masks``. ocean_numba/cartpole.py is a complete example.
 
+    With several agents: ``step(s, actions, rewards, terminals)``, ``observe(s, i, obs)``, ``legal(s, i, mask)``
+    (target.py). Where they take turns or drop out: ``step(s, actions, rewards, terminals, masks)`` and, if
+    already the first step is not everybody's, ``reset(s, masks)`` (connect_four.py). A Dict observation is
+    written part by part, ``obs.image[r, c] = ...`` (spaces.py).
+
     Args:
         num_envs: games in the batch. It has ``num_envs * agents`` rows.
         buf: the arrays to write into, from a vectorizer; None makes our own.

@@ -30,7 +30,7 @@ from pufferbench.registry import spec
 
 every_game = pytest.mark.parametrize("name", GAMES)
 STEPS = 10_000  # agent-steps of each game that are compared with Python mode
-FUZZED = ("ocean-breakout", "ocean-squared", "ocean-target", "ocean-tetris")  # in CI; all with -m slow
+FUZZED = ("ocean-breakout", "ocean-connect-four", "ocean-snake", "ocean-tetris")  # in CI; all with -m slow
 
 
 def game(name: str) -> type[OceanEnv]:

@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+from ocean.games import Nim, Parts
 
 from ocean_numba import Box, Discrete, OceanEnv, f32, i32
 from ocean_numba.cartpole import CartPole
@@ -43,3 +44,8 @@ def test_hints_name_the_lines():
 
 def test_no_hints_where_there_is_nothing_to_say():
     assert CartPole().hints() == []
+
+
+def test_games_with_parts_and_with_legal_actions_have_hints_too():
+    assert any("obs.wide" in hint for hint in Parts().hints())
+    assert Nim().hints() == []

@@ -196,9 +196,9 @@ class Drone(OceanEnv):
         canvas.circle(*shadow, 4, (10, 13, 20))
 
         def on_drone(x, y, z=0.0):
-            """A point of the drone in the picture, four times as large as it is."""
+            """A point of the drone in the picture, eight times as large as it is."""
             w, i, j, k = s.qw, s.qx, s.qy, s.qz
-            x, y, z = 5.0 * x, 5.0 * y, 5.0 * z
+            x, y, z = 8.0 * x, 8.0 * y, 8.0 * z
             return pixel(
                 s.x + (1 - 2 * (j * j + k * k)) * x + 2 * (i * j - w * k) * y + 2 * (i * k + w * j) * z,
                 s.y + 2 * (i * j + w * k) * x + (1 - 2 * (i * i + k * k)) * y + 2 * (j * k - w * i) * z,
@@ -210,7 +210,7 @@ class Drone(OceanEnv):
         canvas.line(*motors[1], *motors[3], palette.FOG, 3)
         for k, place in enumerate(motors):  # the two ahead in another colour; brighter when faster
             color = palette.ORANGE if k in (0, 3) else palette.SKY_BLUE
-            canvas.circle(*place, 6.5, palette.mix(palette.NIGHT, color, 0.25 + 0.75 * s.motor[k]))
+            canvas.circle(*place, 5.5, palette.mix(palette.NIGHT, color, 0.25 + 0.75 * s.motor[k]))
         canvas.line(*on_drone(0, 0), *on_drone(0, 0, 0.12), palette.SNOW, 2)
         canvas.circle(*on_drone(0, 0), 4.5, palette.SNOW)
         canvas.text(10, 10, f"waypoints {s.score}", palette.SNOW)

@@ -26,6 +26,7 @@ def describe(trainer: PuffeRL) -> dict[str, Any]:
     policy = trainer.policy
     return {
         "deterministic": trainer.collector.deterministic,
+        "learner": trainer.learner.name,
         "env": _describe_env(trainer.env),
         "policy": {"name": policies.name_of(policy), "arguments": getattr(policy, "arguments", {})},
         "train": asdict(trainer.config),

@@ -148,9 +148,9 @@ def _first_guess(observation_space: spaces.Space, inputs: int) -> tuple[np.ndarr
         low, high = (
             bound.ravel().astype(np.float64) for bound in (observation_space.low, observation_space.high)
         )
-        wide = np.isfinite(low) & np.isfinite(high) & (np.maximum(-low, high) > 10)
-        wide &= high - low < 1e6  # bounds that are only the type's own say nothing
-        mean[wide], deviation[wide] = (low + high)[wide] / 2, (high - low)[wide] / 2
+        largest = np.maximum(-low, high)
+        wide = (largest > 10) & (largest < 1e6)  # bounds that are only the type's own say nothing
+        mean[wide], deviation[wide] = (low[wide] + high[wide]) / 2, (high[wide] - low[wide]) / 2
     return mean, deviation
 
 

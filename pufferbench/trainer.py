@@ -73,6 +73,7 @@ class PuffeRL:
     Attributes:
         config: the options in force. Live ones change by :meth:`request`, or simply by
             ``trainer.learning_rate = 1e-4``, at the next update.
+        learner: what computes the gradients, see :mod:`pufferbench.learner`; ``learner.name`` says which.
         update, global_step: updates done, and steps in them, counted over all agents.
         snapshot: the weights at the last update boundary.
         gate: called before every env step and every minibatch; it may block (a pause) or raise

@@ -201,6 +201,12 @@ def test_what_only_autograd_can_do(policy, reason):
     assert "not for cuda" in misfit(MLP(NUMBERS[4], spaces.Discrete(2)), torch.device("cuda"))
 
 
+def test_the_run_says_which_learner_it_had(tmp_path):
+    for asked, used in (("auto", "fused"), ("autograd", "autograd")):
+        with PuffeRL(env="ocean-cartpole", run_dir=tmp_path / asked, learner=asked) as trainer:
+            assert trainer.run.config["learner"] == trainer.learner.name == used
+
+
 def test_a_learner_that_cannot_be():
     env = pufferbench.make("ocean-cartpole-continuous", num_envs=4)
     with pytest.raises(ConfigError, match=r"learner='fused' cannot be: actions are Box.*use learner='auto'"):

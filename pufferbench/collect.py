@@ -31,8 +31,8 @@ from pufferbench.meters import EpisodeMeter, Stopwatch
 from pufferbench.rollout import Rollout, Where
 from pufferbench.vector.base import VectorEnv
 
-# (observations, noise, legal actions) -> (actions, logprobs, values): what a policy does
-Act = Callable[[Tensor, Tensor, Tensor | None], tuple[Tensor, Tensor, Tensor]]
+# (observations, noise, legal actions, *state) -> (actions, logprobs, values, *state): what a policy does
+Act = Callable[..., tuple[Tensor, ...]]
 
 TRIALS = 3  # updates of each way, of which the first is to warm up
 GAIN = 0.95  # halves must take less than this part of the whole batch's time
@@ -110,6 +110,9 @@ class Collector:
         """``horizon`` turns for every row. What comes of them goes into ``rollout`` and ``episodes``."""
         if self._crewed:
             self.env.settle(overlap=self.way != "whole")  # an update may have been interrupted
+            ends = self.env.all_rows.terminals | self.env.all_rows.truncations  # by steps that were dropped
+            rollout.memory.forget(slice(None), torch.from_numpy(ends))
+        rollout.memory.begin()
         if self.way == "whole":
             return self._whole(rollout, episodes, watch)
         return self._in_parts(rollout, episodes, watch)
@@ -217,7 +220,7 @@ class Collector:
             self.way = "halves" if self.way == "whole" else "whole"
 
     def _halves_agree(self, rollout: Rollout, policy: nn.Module, act: Act, noise: Tensor) -> bool:
-        rows, legal = self.env.worker_rows, rollout.action_masks
+        rows, legal, memory = self.env.worker_rows, rollout.action_masks, rollout.memory.again()
         halves = [slice(rows[half[0]][0], rows[half[-1]][1]) for half in self._halves]
         before = copy.deepcopy(policy.state_dict())
         try:
@@ -225,12 +228,17 @@ class Collector:
                 torch.random.fork_rng()
             ):  # as if nobody had asked: neither BatchNorm nor Dropout shall notice
                 for where in ((t, half) for t in range(len(noise)) for half in halves):
-                    again = act(
-                        rollout.observations[where], noise[where], None if legal is None else legal[where]
+                    actions, logprobs, values, *state = act(
+                        rollout.observations[where],
+                        noise[where],
+                        None if legal is None else legal[where],
+                        *memory.read(where[1]),
                     )
                     kept = rollout.actions[where], rollout.logprobs[where], rollout.values[where]
-                    if not all(map(torch.equal, again, kept)):
+                    if not all(map(torch.equal, (actions, logprobs, values), kept)):
                         return False
+                    memory.write(where[1], tuple(state), rollout.masks[where])
+                    memory.forget(where[1], rollout.terminals[where] | rollout.truncations[where])
             return True
         finally:
             policy.load_state_dict(before)

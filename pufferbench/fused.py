@@ -59,7 +59,9 @@ class Fused:
         self._pool = ThreadPoolExecutor(1, "pufferbench-fused") if threads > 1 else None
         self._rows = np.arange(CHUNK)
 
-    def act(self, observations: Tensor, noise: Tensor, legal: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    def act(
+        self, observations: Tensor, noise: Tensor, legal: Tensor | None, *_: Tensor
+    ) -> tuple[Tensor, ...]:
         count, part = len(observations), self._parts[0]
         actions = np.empty((count, len(self.starts) - 1), np.int64)
         logprobs, values = np.zeros(count, np.float32), np.empty(count, np.float32)
@@ -76,7 +78,7 @@ class Fused:
         chosen = torch.from_numpy(actions[:, 0] if single else actions)
         return chosen, torch.from_numpy(logprobs), torch.from_numpy(values)
 
-    def values(self, observations: Tensor) -> Tensor:
+    def values(self, observations: Tensor, *_: Tensor) -> Tensor:
         count, part, seen = len(observations), self._parts[0], _rows(observations)
         values = np.empty(count, np.float32)
         part.load()

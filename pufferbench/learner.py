@@ -6,8 +6,10 @@ the same sums for the standard MLP on a CPU, several times as fast. A test holds
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from functools import partial
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +17,7 @@ from torch import Tensor, nn
 from pufferbench.config import ConfigError, TrainConfig
 from pufferbench.kernels import ppo_loss
 from pufferbench.pytorch import Logits, sample
+from pufferbench.recurrent import is_recurrent, one_by_one, step
 
 
 class Learner(Protocol):
@@ -22,16 +25,19 @@ class Learner(Protocol):
 
     name: str
 
-    def act(self, observations: Tensor, noise: Tensor, legal: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-        """Actions, their log probabilities, and values, of rows side by side.
+    def act(
+        self, observations: Tensor, noise: Tensor, legal: Tensor | None, *state: Tensor
+    ) -> tuple[Tensor, ...]:
+        """Actions, their log probabilities, and values, of rows side by side; and a recurrent policy's new state.
 
         Args:
             observations: ``[rows, *shape]``.
             noise: what :func:`pufferbench.pytorch.draw_noise` gave for these rows.
             legal: ``[rows, n]`` bool, or None.
+            state: the tensors of a recurrent policy's state, ``[rows, ...]``; most policies have none.
         """
 
-    def values(self, observations: Tensor) -> Tensor:
+    def values(self, observations: Tensor, *state: Tensor) -> Tensor:
         """Values ``[rows]`` of ``observations [rows, *shape]``."""
 
     def gradients(
@@ -43,7 +49,7 @@ class Learner(Protocol):
         ent_coef: float,
         normalize_advantages: bool,
     ) -> tuple[Tensor, Tensor]:
-        """PPO's loss over the rows ``index`` of ``batch``; its gradients go into the parameters' ``grad``.
+        """PPO's loss over ``index``, one of the :func:`minibatches`; its gradients go into the parameters' ``grad``.
 
         Returns:
             ``(loss, statistics)``, the latter of :data:`pufferbench.kernels.LOSS_STATISTICS`.
@@ -64,7 +70,21 @@ def choose_learner(policy: nn.Module, device: torch.device, config: TrainConfig)
         raise ConfigError(f"learner='fused' cannot be: {reason}; use learner='auto'")
     if config.learner != "autograd" and not reason and isinstance(policy, MLP):
         return Fused(policy, config.torch_threads)
-    return Autograd(policy, torch.compile(policy) if config.compile else policy)
+    kind = RecurrentAutograd if is_recurrent(policy) else Autograd
+    return kind(policy, torch.compile(policy) if config.compile else policy)
+
+
+def minibatches(batch: Mapping[str, Tensor], size: int, generator: torch.Generator) -> tuple[Tensor, ...]:
+    """Random parts of ``batch``, of about ``size`` decisions each, as indices.
+
+    They are numbers of decisions; of a recurrent policy, numbers of rows, whose steps stay together.
+    """
+    count, device = len(batch["returns"]), batch["returns"].device
+    if "places" not in batch:
+        return torch.randperm(count, generator=generator).to(device).tensor_split(math.ceil(count / size))
+    rows = (batch["places"] >= 0).any(0).nonzero().squeeze(1)  # those that did not wait all the time
+    order = torch.randperm(len(rows), generator=generator).to(device)
+    return rows[order].tensor_split(min(len(rows), math.ceil(count / size)))
 
 
 class Autograd:
@@ -77,14 +97,16 @@ class Autograd:
 
     name = "autograd"
 
-    def __init__(self, policy: nn.Module, forward: Callable[[Tensor], tuple[Logits, Tensor]]) -> None:
+    def __init__(self, policy: nn.Module, forward: Callable[..., Any]) -> None:
         self.policy, self._forward = policy, forward
 
-    def act(self, observations: Tensor, noise: Tensor, legal: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    def act(
+        self, observations: Tensor, noise: Tensor, legal: Tensor | None, *state: Tensor
+    ) -> tuple[Tensor, ...]:
         logits, value = self._forward(observations)
         return *sample(logits, noise, legal), value.flatten()
 
-    def values(self, observations: Tensor) -> Tensor:
+    def values(self, observations: Tensor, *state: Tensor) -> Tensor:
         return self._forward(observations)[1].flatten()
 
     def gradients(
@@ -96,14 +118,43 @@ class Autograd:
         ent_coef: float,
         normalize_advantages: bool,
     ) -> tuple[Tensor, Tensor]:
-        part = {name: tensor.index_select(0, index) for name, tensor in batch.items()}
+        part, logits, value = self.again(batch, index)
         if normalize_advantages:
             part["advantages"] = normalized(part["advantages"])
-        logits, value = self._forward(part["observations"])
         loss, statistics = ppo_loss(logits, value.flatten(), part, clip_coef, vf_coef, ent_coef)
         self.policy.zero_grad()
         loss.backward()
         return loss.detach(), statistics
+
+    def again(self, batch: Mapping[str, Tensor], index: Tensor) -> tuple[dict[str, Tensor], Logits, Tensor]:
+        """The decisions of ``index``, and what the policy says about them now: ``(decisions, logits, value)``."""
+        part = {name: tensor.index_select(0, index) for name, tensor in batch.items()}
+        return part, *self._forward(part["observations"])
+
+
+class RecurrentAutograd(Autograd):
+    """Any recurrent policy (see :mod:`pufferbench.recurrent`), on any device: backpropagation through time."""
+
+    name = "recurrent"
+
+    def act(
+        self, observations: Tensor, noise: Tensor, legal: Tensor | None, *state: Tensor
+    ) -> tuple[Tensor, ...]:
+        logits, value, state = step(self._forward, observations, state)
+        return *sample(logits, noise, legal), value.flatten(), *state
+
+    def values(self, observations: Tensor, *state: Tensor) -> Tensor:
+        return step(self._forward, observations, state)[1].flatten()
+
+    def again(self, batch: Mapping[str, Tensor], index: Tensor) -> tuple[dict[str, Tensor], Logits, Tensor]:
+        batch = dict(batch)
+        places, ended = batch.pop("places")[:, index], batch.pop("ended")[:, index]
+        names = sorted(name for name in batch if name.startswith("state."))
+        state = tuple(batch.pop(name).index_select(0, index) for name in names)
+        used = places >= 0
+        part = {name: tensor.index_select(0, places[used]) for name, tensor in batch.items()}
+        go = getattr(self.policy, "sequence", None) or partial(one_by_one, self.policy)
+        return part, *go(part["observations"], used, ended, state)
 
 
 def normalized(advantages: Tensor) -> Tensor:

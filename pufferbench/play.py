@@ -29,24 +29,34 @@ def random_actions(env: PufferEnv, seed: int = 0) -> Act:
 def policy_actions(env: PufferEnv, policy: Any, greedy: bool = False, seed: int = 0) -> Act:
     """Actions of a torch policy on the CPU: sampled as in training, or always the likeliest (``greedy``).
 
-    It plays with a copy as the policy is now: one that is being trained is not disturbed.
+    It plays with a copy as the policy is now: one that is being trained is not disturbed. For a recurrent one it
+    remembers what it saw of each episode; after an ``env.reset()`` of your own call its ``start()``.
     """
     import torch
 
     from pufferbench.pytorch import sample_logits
+    from pufferbench.recurrent import Player
 
     low, high = getattr(env.action_space, "low", None), getattr(env.action_space, "high", None)
-    policy = copy.deepcopy(policy).cpu().eval()
+    player = Player(copy.deepcopy(policy).cpu().eval())
     torch.manual_seed(seed)
 
     @torch.no_grad()
     def act(observations: np.ndarray) -> np.ndarray:
-        logits, _ = policy(torch.from_numpy(observations))
+        player.forget(env.terminals | env.truncations)
+        logits = player(torch.from_numpy(observations))
         legal = None if env.action_masks is None else torch.from_numpy(env.action_masks)
         actions = sample_logits(logits, action_masks=legal, deterministic=greedy)[0].numpy()
         return actions if low is None else np.clip(actions, low, high)
 
+    act.start = player.forget  # type: ignore[attr-defined]
     return act
+
+
+def start(env: PufferEnv, act: Act, seed: int) -> np.ndarray:
+    """New episodes in ``env``, of which ``act`` remembers nothing. Returns the first observations."""
+    getattr(act, "start", lambda: None)()
+    return env.reset(seed)[0]
 
 
 def play_episodes(
@@ -65,7 +75,7 @@ def play_episodes(
     quota = each + (np.arange(env.num_agents) < rest)
     played, found = np.zeros(env.num_agents, int), []
     counted = np.zeros(env.num_agents, [("episode_return", "f8"), ("episode_length", "i8")])
-    observations, _ = env.reset(seed)
+    observations = start(env, act, seed)
     while (played < quota).any():
         observations, rewards, terminals, truncations, infos = env.step(act(observations))
         counted["episode_return"] += rewards
@@ -84,7 +94,7 @@ def play_episodes(
 
 def frames(env: PufferEnv, act: Act, seed: int = 0, limit: int = 1800) -> Iterator[np.ndarray]:
     """Pictures of the first game's first episode, at most ``limit``: RGB, uint8 ``[height, width, 3]``."""
-    observations, _ = env.reset(seed)
+    observations = start(env, act, seed)
     yield env.render()
     for _ in range(limit - 1):
         observations, _, terminals, truncations, _ = env.step(act(observations))

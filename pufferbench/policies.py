@@ -23,6 +23,7 @@ from pufferbench.errors import did_you_mean
 from pufferbench.features import Features
 from pufferbench.pytorch import Logits, layer_init
 from pufferbench.records import CheckpointError
+from pufferbench.recurrent import LSTMWrapper
 from pufferbench.spaces import FlatBox
 
 
@@ -90,10 +91,18 @@ class MLP(nn.Module):
 
     def forward(self, observations: Tensor) -> tuple[Logits, Tensor]:
         """Observations ``[rows, *shape]`` -> logits and value ``[rows]``."""
+        return self.decode(self.encode(observations))
+
+    def encode(self, observations: Tensor) -> Tensor:
+        """The hidden layer's output ``[rows, hidden_size]``."""
         x = self.features(observations)
         scale = (torch.maximum(self.observation_var, self.observation_floor) + 1e-6).rsqrt()
         x = (x - self.observation_mean).mul_(scale).clamp_(-10, 10)
-        outputs = self.heads(torch.relu_(self.hidden(x)))
+        return torch.relu_(self.hidden(x))
+
+    def decode(self, hidden: Tensor) -> tuple[Logits, Tensor]:
+        """Logits and value of the hidden layer's output."""
+        outputs = self.heads(hidden)
         logits, value = outputs[:, :-1], self.value_mean + self.value_std * outputs[:, -1]
         if isinstance(self.action_space, spaces.Discrete):
             return logits, value
@@ -154,6 +163,21 @@ def _first_guess(observation_space: spaces.Space, inputs: int) -> tuple[np.ndarr
     return mean, deviation
 
 
+class LSTM(LSTMWrapper):
+    """An :class:`MLP` with an LSTM between its hidden layer and the heads: for what cannot be seen at once.
+
+    Args:
+        observation_space, action_space: as for the MLP.
+        hidden_size: width of the hidden layer, and number of LSTM cells.
+    """
+
+    def __init__(
+        self, observation_space: spaces.Space, action_space: spaces.Space, hidden_size: int = 128
+    ) -> None:
+        super().__init__(MLP(observation_space, action_space, hidden_size), hidden_size, hidden_size)
+        self.arguments = {"hidden_size": hidden_size}
+
+
 def output_sizes(action_space: spaces.Space) -> list[int]:
     """Numbers a policy puts out for an action: the choices of each discrete part, or a mean per dimension.
 
@@ -183,7 +207,7 @@ def _middle_and_half(space: spaces.Box) -> tuple[np.ndarray, np.ndarray]:
 
 # -- names and files ----------------------------------------------------------------------------
 
-POLICIES: dict[str, type[nn.Module]] = {"MLP": MLP}
+POLICIES: dict[str, type[nn.Module]] = {"MLP": MLP, "LSTM": LSTM}
 
 
 def make(name: str, observation_space: spaces.Space, action_space: spaces.Space, **kwargs: Any) -> nn.Module:

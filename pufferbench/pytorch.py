@@ -21,6 +21,7 @@ from gymnasium import spaces
 from torch import Tensor, nn
 from torch.distributions import Normal
 
+from pufferbench.recurrent import LSTMWrapper as LSTMWrapper
 from pufferbench.spaces import FlatBox, Items, Layout, Numbers, Record
 
 Logits = Tensor | Sequence[Tensor] | Normal

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from pufferbench import policies
 from pufferbench.env import PufferEnv
+from pufferbench.recurrent import Memory, State
 from pufferbench.system import keep_freed_memory
 
 if TYPE_CHECKING:
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
 
 # Which places of ``[horizon, rows]``: a step of all rows, of neighbours, or for each row a step of its own
 Where = int | tuple[int, slice] | tuple[Tensor, Tensor]
+
+
+def rows_of(where: Where) -> slice | Tensor:
+    """Which rows."""
+    return slice(None) if isinstance(where, int) else where[1]
 
 
 class Rollout:
@@ -32,16 +38,20 @@ class Rollout:
         rows: agents.
         horizon: steps of each.
         device: the policy's.
+        fresh: a recurrent policy's state of all rows at the beginning of an episode.
 
     Attributes:
         observations, actions, logprobs: of steps 0 .. T-1, ``[T, rows, ...]``.
         values, masks: of the observations 0 .. T, ``[T + 1, rows]``.
         rewards, terminals, truncations: of steps 0 .. T-1, ``[T, rows]``.
         action_masks: ``[T, rows, n]``, or None.
+        memory: a recurrent policy's state of every row.
         complete: whether all steps are there and nothing has been learned from them yet.
     """
 
-    def __init__(self, env: PufferEnv, rows: int, horizon: int, device: torch.device) -> None:
+    def __init__(
+        self, env: PufferEnv, rows: int, horizon: int, device: torch.device, fresh: State = ()
+    ) -> None:
         keep_freed_memory()  # what learning frees it takes again at once, minibatch after minibatch
         sizes = policies.output_sizes(env.action_space)
         shape: tuple[int, ...] = () if isinstance(env.action_space, spaces.Discrete) else (len(sizes),)
@@ -67,7 +77,9 @@ class Rollout:
             shape = (horizon, rows, env.action_masks.shape[1])
             self.action_masks = torch.zeros(shape, dtype=torch.bool, device=device)
         self._order = torch.arange(horizon * rows).view(horizon, rows)
-        self._finals: list[tuple[Tensor, Tensor]] = []  # places in _order, and what was seen there
+        # Of each cut: places in _order, what was seen there, and the state of before the reset
+        self._finals: list[tuple[Tensor, ...]] = []
+        self.memory = Memory(fresh)
         self.complete = False
 
     @property
@@ -80,25 +92,29 @@ class Rollout:
         self.complete = False
         self._finals.clear()
 
-    def see(self, turn: Turn) -> tuple[Tensor, Tensor | None]:
-        """Keep what the agents of ``turn`` see. Returns it and the legal actions, on the device."""
+    def see(self, turn: Turn) -> tuple[Tensor, Tensor | None, State]:
+        """Keep what the agents of ``turn`` see. Returns it, the legal actions and the state, on the device."""
         where = turn.where
         self.observations[where] = self.stored(turn.observations)
         self.masks[where] = torch.from_numpy(turn.masks)
+        state = self.memory.read(rows_of(where))
         if self.action_masks is None:
-            return self.observations[where], None
+            return self.observations[where], None, state
         self.action_masks[where] = torch.from_numpy(turn.action_masks).to(self.action_masks)
-        return self.observations[where], self.action_masks[where]
+        return self.observations[where], self.action_masks[where], state
 
     def stored(self, observations: np.ndarray | Tensor) -> Tensor:
         """``observations`` as they would be kept here: of that type, on the device."""
         return torch.as_tensor(observations).to(self.observations)
 
-    def act(self, where: Where, actions: Tensor, logprobs: Tensor, values: Tensor) -> np.ndarray:
+    def act(
+        self, where: Where, actions: Tensor, logprobs: Tensor, values: Tensor, *state: Tensor
+    ) -> np.ndarray:
         """Keep what the policy says. Returns what the env gets: Box actions clipped to their bounds."""
         self.actions[where] = actions
         self.logprobs[where] = logprobs
         self.values[where] = values
+        self.memory.write(rows_of(where), state, self.masks[where])
         chosen = actions.cpu().numpy()
         if self._box is not None:
             clipped = np.clip(chosen.reshape(len(chosen), *self._box.shape), self._box.low, self._box.high)
@@ -117,18 +133,29 @@ class Rollout:
         self.rewards[where] = torch.from_numpy(rewards)
         self.terminals[where] = torch.from_numpy(terminals)
         self.truncations[where] = cut = torch.from_numpy(truncations)
+        rows = rows_of(where)
         if truncations.any():
-            self._finals.append((self._order[where][cut], torch.from_numpy(final_observations[truncations])))
+            state = (part[cut.to(part.device)] for part in self.memory.read(rows))
+            finals = torch.from_numpy(final_observations[truncations])
+            self._finals.append((self._order[where][cut], finals, *state))
+        self.memory.forget(rows, self.terminals[where] | cut)
 
     def final_observations(self) -> Tensor | None:
         """Those of all truncated rows, in order of time, then row (as ``truncations`` flattens); or None."""
-        if not self._finals:
-            return None
-        places, finals = map(torch.cat, zip(*self._finals, strict=True))
-        return finals[places.argsort()]
+        return self.finals()[0] if self._finals else None
+
+    def finals(self) -> list[Tensor]:
+        """The final observations, in that order, and the tensors of their rows' state before the reset."""
+        places, *columns = map(torch.cat, zip(*self._finals, strict=True))
+        order = places.argsort()
+        return [column[order.to(column.device)] for column in columns]
 
     def batch(self, advantages: Tensor, used: Tensor) -> dict[str, Tensor]:
-        """The decisions to learn from, out of their order in time: every tensor is ``[decisions, ...]``."""
+        """The decisions to learn from, in order of time, then row: every tensor is ``[decisions, ...]``.
+
+        For a recurrent policy there is more: ``places [T, rows]``, the numbers of the decisions (-1: none);
+        ``ended [T, rows]``; and each row's state at the start of the rollout, ``state.0``, ``state.1``, ...
+        """
         values = self.values[:-1]
         parts = {
             "observations": self.observations,
@@ -141,10 +168,14 @@ class Rollout:
         if self.action_masks is not None:
             parts["action_masks"] = self.action_masks
         parts = {name: tensor.flatten(0, 1) for name, tensor in parts.items()}
-        if used.all():
-            return parts
-        rows = used.flatten().nonzero().squeeze(1)  # rows that wait are in no loss
-        return {name: tensor.index_select(0, rows) for name, tensor in parts.items()}
+        if not used.all():
+            rows = used.flatten().nonzero().squeeze(1)  # rows that wait are in no loss
+            parts = {name: tensor.index_select(0, rows) for name, tensor in parts.items()}
+        if self.memory.start:
+            parts["places"] = (used.flatten().cumsum(0).view(used.shape) - 1).masked_fill(~used, -1)
+            parts["ended"] = (self.terminals | self.truncations).to(used.device)
+            parts |= {f"state.{number}": part for number, part in enumerate(self.memory.start)}
+        return parts
 
     def find_non_finite(self) -> str:
         """What is wrong when the environment reported NaN or infinity, "" when it did not."""

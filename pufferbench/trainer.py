@@ -23,14 +23,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pufferbench import checkpoints, policies, records, registry
+from pufferbench import checkpoints, policies, records, recurrent, registry
 from pufferbench.collect import Collector
 from pufferbench.config import LiveOption, Requests, TrainConfig, check_device, check_options, resolve
 from pufferbench.emulation import as_puffer
 from pufferbench.env import PufferEnv, game_seed
 from pufferbench.errors import PufferBenchError
 from pufferbench.kernels import LOSS_STATISTICS, advantages, explained_variance
-from pufferbench.learner import choose_learner
+from pufferbench.learner import choose_learner, minibatches
 from pufferbench.meters import EpisodeMeter, Stopwatch
 from pufferbench.pytorch import draw_noise, torch_threads
 from pufferbench.records import Record, RunFolder
@@ -150,18 +150,19 @@ class PuffeRL:
             # A turn is the rows that act now: all of them, or those whose workers are not busy
             for turn in collector.turns(rollout, self.episodes, self._watch):
                 self._wait_at_gate("other")
-                observations, legal = rollout.see(turn)
+                observations, legal, state = rollout.see(turn)
                 self._watch.lap("copy")
 
-                actions, logprobs, values = self.learner.act(observations, noise[turn.where], legal)
-                turn.actions = rollout.act(turn.where, actions, logprobs, values)
+                said = self.learner.act(observations, noise[turn.where], legal, *state)
+                turn.actions = rollout.act(turn.where, *said)  # actions, logprobs, values, and the new state
                 if not np.isfinite(turn.actions).all():
                     raise self._non_finite("an action")
                 self._watch.lap("policy")
                 # The rows step now; rewards, ends and infos go into the rollout when they are there
 
             rollout.masks[-1] = torch.from_numpy(collector.masks)
-            rollout.values[-1] = self.learner.values(rollout.stored(collector.observations))
+            last = rollout.stored(collector.observations)
+            rollout.values[-1] = self.learner.values(last, *rollout.memory.now)
             self._watch.lap("policy")
             collector.review(rollout, self.policy, self.learner.act, noise, self._watch)
             self._watch.lap("other")
@@ -191,11 +192,11 @@ class PuffeRL:
         """The decisions to learn from, with their advantages and returns, ``[decisions, ...]`` each."""
         rollout, config = self.rollout, self.config
         final_values = torch.zeros(rollout.rewards.shape)
-        finals = rollout.final_observations()
-        if finals is not None:  # cut episodes go on in the value function: once per update, all together
+        if rollout.truncations.any():  # they go on in the value function: once per update, all together
             with torch.inference_mode():
-                pieces = [self.learner.values(rollout.stored(piece)).cpu() for piece in finals.split(8192)]
-            final_values[rollout.truncations] = torch.cat(pieces)
+                pieces = zip(*(column.split(8192) for column in rollout.finals()), strict=True)
+                found = [self.learner.values(rollout.stored(seen), *state) for seen, *state in pieces]
+            final_values[rollout.truncations] = torch.cat(found).cpu()
         ends = rollout.terminals, rollout.truncations
         parts = (rollout.rewards, rollout.values, *ends, final_values, rollout.masks)
         rewards, values, terminals, truncations, final_values, masks = (p.to(self.device) for p in parts)
@@ -206,8 +207,7 @@ class PuffeRL:
 
     def _learn(self, batch: dict[str, Tensor]) -> dict[str, float]:
         """``update_epochs`` passes over the batch in random minibatches; returns the means of the losses."""
-        config, policy, count = self.config, self.policy, len(batch["returns"])
-        returns = batch["returns"]
+        config, policy, returns = self.config, self.policy, batch["returns"]
         if not returns.isfinite().all():  # before they get into any statistics
             raise self._non_finite("a return or value")
         result = {"explained_variance": explained_variance(batch["values"], returns)}
@@ -220,10 +220,9 @@ class PuffeRL:
         for group in self.optimizer.param_groups:
             group["lr"] = config.learning_rate_at(self.global_step)
 
-        totals, minibatches = torch.zeros(len(LOSS_STATISTICS) + 1, device=self.device), 0
+        totals, steps = torch.zeros(len(LOSS_STATISTICS) + 1, device=self.device), 0
         for _ in range(config.update_epochs):
-            order = torch.randperm(count, generator=self.generator).to(self.device)
-            for index in order.tensor_split(math.ceil(count / self._minibatch_size)):
+            for index in minibatches(batch, self._minibatch_size, self.generator):
                 self._wait_at_gate("train")
                 coefs = config.clip_coef, vf_coef, config.ent_coef
                 loss, statistics = self.learner.gradients(batch, index, *coefs, config.normalize_advantages)
@@ -234,10 +233,10 @@ class PuffeRL:
                 self.optimizer.step()
                 totals[:-1] += statistics
                 totals[-1] += norm
-                minibatches += 1
+                steps += 1
         if (update := getattr(policy, "update_statistics", None)) is not None:
             update(batch["observations"])  # after learning: the logprobs belong to the statistics of before
-        means = (totals / minibatches).tolist()
+        means = (totals / steps).tolist()
         return result | dict(zip((*LOSS_STATISTICS, "grad_norm"), means, strict=True))
 
     def _non_finite(self, what: str) -> NonFiniteLoss:
@@ -338,7 +337,9 @@ class PuffeRL:
         self.policy.to(self.device)
         self.optimizer = self._make_optimizer()
         self.optimizer.load_state_dict(moments)
+        memory = self.rollout.memory
         self._set_up_device()
+        self.rollout.memory.resume(memory.now)  # episodes go on
 
     def _wait_at_gate(self, phase: str) -> None:
         if self.gate is not None:
@@ -366,11 +367,13 @@ class PuffeRL:
         """What depends on the device: storage, compiled policy; and try the policy once, to explain errors."""
         assert self.config.bptt_horizon is not None and self.config.minibatch_size is not None  # resolved
         self.collector.begin_trial(possible=not self.config.compile)
-        self.rollout = Rollout(self.env, self.collector.rows, self.config.bptt_horizon, self.device)
+        fresh = recurrent.initial_state(self.policy, self.collector.rows)
+        self.rollout = Rollout(self.env, self.collector.rows, self.config.bptt_horizon, self.device, fresh)
         self._minibatch_size = self.config.minibatch_size
         self.learner = choose_learner(self.policy, self.device, self.config)
         with torch.inference_mode():
-            outputs = self.policy(torch.from_numpy(self.collector.observations).to(self.device))
+            seen = torch.from_numpy(self.collector.observations).to(self.device)
+            outputs = recurrent.first_step(self.policy, seen)
         policies.check_outputs(outputs, self.env.action_space, self.collector.rows)
 
     def _publish(self) -> None:
@@ -415,6 +418,7 @@ class PuffeRL:
         self.rollout.start()
         # Not the seed of the beginning, or the first episodes would be played once more
         self.collector.reset(game_seed(self.config.seed, self.update) % 2**31)
+        self.rollout.memory.restart()
         if self.run is not None:
             self.run.rewind(self.update)
         self._publish()

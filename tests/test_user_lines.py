@@ -28,7 +28,6 @@ LINES = Path(__file__).with_name("user_lines.md")
 ORIGINAL = Path(__file__).resolve().parents[2] / "shared" / "USER_LINES.md"
 
 INTEGRATIONS = "needs the names atari-..., procgen-..., ... (a later issue)"
-POLICIES = "needs LSTMWrapper (a later issue)"
 SWEEPS = "needs Protein and the loggers (a later issue)"
 DISTRIBUTED = "needs training on several processes (a later issue)"
 
@@ -204,7 +203,7 @@ def two_updates(names: dict[str, Any]) -> None:
 CASES = {
     "import pufferbench": Case(),
     "from pufferbench import PufferEnv, PuffeRL, Protein": Case(missing=SWEEPS),
-    "from pufferbench.pytorch import layer_init": Case(missing=POLICIES),
+    "from pufferbench.pytorch import layer_init": Case(),
     "from pufferbench.vector import Serial": Case(),
     'env = pufferbench.make("ocean-breakout"': Case(check=rows_of_breakout),
     'env = pufferbench.make("gym-CartPole-v1"': Case(check=steps_and_closes("env", 256)),

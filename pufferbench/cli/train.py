@@ -90,16 +90,17 @@ def fresh(name: str, arguments: list[str]) -> Any:
     """A trainer for a new run."""
     import torch
 
-    from pufferbench.policies import MLP
+    from pufferbench import policies
     from pufferbench.trainer import PuffeRL
 
     entry = spec(name)
-    options_class = new_run_options(entry, MLP)
+    policy_class = policies.POLICIES[entry.preset().get("policy", {}).get("name", "MLP")]
+    options_class = new_run_options(entry, policy_class)
     options = parse(options_class, arguments, f"puffer train {name}")
     env = make_env(entry, dataclasses.asdict(options.env))
     torch.manual_seed(options.train.seed)  # the same first weights for the same seed
     with as_usage_error():
-        policy = MLP(env.observation_space, env.action_space, **dataclasses.asdict(options.policy))
+        policy = policy_class(env.observation_space, env.action_space, **dataclasses.asdict(options.policy))
     run_dir = options.run_dir or Path("runs") / f"{entry.id}-{time.strftime('%Y%m%d-%H%M%S')}"
     if (run_dir / "config.toml").exists():
         raise UsageError(

@@ -15,6 +15,7 @@ from gymnasium import spaces
 from PIL import Image
 
 from pufferbench.pytorch import draw_noise, sample
+from pufferbench.recurrent import Player
 from pufferbench.widgets.frame_view import FrameView
 
 MAX_FPS = 30
@@ -84,6 +85,7 @@ class LiveAgent:
 
     def _play(self, env: Any) -> None:
         policy = copy.deepcopy(self.trainer.policy).to("cpu").eval()
+        player = Player(policy)
         # A generator of its own: torch's global one belongs to the user (and reproducibility).
         generator = torch.Generator().manual_seed(time.time_ns() % 2**31)
         observations, _ = env.reset(seed=generator.initial_seed())
@@ -97,7 +99,9 @@ class LiveAgent:
                 return
             began = time.thread_time()
             self._load(policy)
-            observations, rewards, _, _, infos = env.step(self._act(policy, env, observations, generator))
+            actions = self._act(player, env, observations, generator)
+            observations, rewards, terminals, truncations, infos = env.step(actions)
+            player.forget(terminals | truncations)
             episode_return += float(np.sum(rewards[: env.num_agents]))
             if len(infos):
                 last_return, episode_return = episode_return, 0.0
@@ -125,10 +129,10 @@ class LiveAgent:
             self._update = snapshot.update
 
     def _act(
-        self, policy: torch.nn.Module, env: Any, observations: np.ndarray, generator: torch.Generator
+        self, player: Player, env: Any, observations: np.ndarray, generator: torch.Generator
     ) -> np.ndarray:
         with torch.inference_mode():
-            logits = policy(torch.from_numpy(np.array(observations)))[0]
+            logits = player(torch.from_numpy(np.array(observations)))
             masks = None if env.action_masks is None else torch.from_numpy(env.action_masks)
             noise = draw_noise(env.action_space, (env.num_agents,), generator)
             actions = sample(logits, noise, masks)[0].numpy()

@@ -133,7 +133,10 @@ class Autograd:
 
 
 class RecurrentAutograd(Autograd):
-    """Any recurrent policy (see :mod:`pufferbench.recurrent`), on any device: backpropagation through time."""
+    """Any recurrent policy (see :mod:`pufferbench.recurrent`), on any device: backpropagation through time.
+
+    With ``compile`` it plays with compiled code; learning, whose steps depend on each other, stays as it is.
+    """
 
     name = "recurrent"
 
@@ -149,7 +152,7 @@ class RecurrentAutograd(Autograd):
     def again(self, batch: Mapping[str, Tensor], index: Tensor) -> tuple[dict[str, Tensor], Logits, Tensor]:
         batch = dict(batch)
         places, ended = batch.pop("places")[:, index], batch.pop("ended")[:, index]
-        names = sorted(name for name in batch if name.startswith("state."))
+        names = [name for name in batch if name.startswith("state.")]
         state = tuple(batch.pop(name).index_select(0, index) for name in names)
         used = places >= 0
         part = {name: tensor.index_select(0, places[used]) for name, tensor in batch.items()}

@@ -211,7 +211,11 @@ class Memory:
         self.now, self.start = (tuple(part.clone() for part in fresh) for _ in range(2))
 
     def begin(self) -> None:
-        """A rollout starts here."""
+        """A rollout starts here. A row whose state an env's NaN has spoilt begins anew, or it would stay so."""
+        for part in self.now:
+            finite = part.isfinite()
+            if not finite.all():
+                self.forget(slice(None), ~finite.flatten(1).all(1))
         for start, now in zip(self.start, self.now, strict=True):
             start.copy_(now)
 

@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from envs import Bandit
 from gymnasium import spaces
 from torch import nn
 from training import run, same, weights
@@ -17,8 +18,9 @@ from pufferbench import PuffeRL, play, policies
 from pufferbench.learner import minibatches
 from pufferbench.policies import LSTM
 from pufferbench.pytorch import LSTMWrapper, log_prob_entropy
+from pufferbench.records import CheckpointError
 from pufferbench.recurrent import one_by_one
-from pufferbench.trainer import StopTraining
+from pufferbench.trainer import NonFiniteLoss, StopTraining
 from pufferbench.vector import Multiprocessing, Serial, Threads
 
 GAMES, AGENTS, STEPS = 6, 2, 11
@@ -187,6 +189,34 @@ def test_another_device_goes_on_with_the_episodes():
         assert before[0].any()
 
 
+class Broken(Bandit):
+    """Once one agent sees NaN."""
+
+    broken = False
+
+    def look(self):
+        super().look()
+        self.observations[2] = np.nan if self.broken else self.observations[2]
+        self.broken = False
+
+
+def test_a_nan_is_forgotten_when_the_env_is_mended():
+    env = Broken(4)
+    env.length = 1000
+    with trainer(env, "LSTM") as made:
+        run(made, 1)
+        env.broken = True
+        made.evaluate()
+        with pytest.raises(NonFiniteLoss, match="observations contain NaN"):
+            made.train()
+        before = made.rollout.memory.now[0].clone()
+        run(made, 1)
+        started = made.rollout.memory.start[0]
+        assert before.isnan().any(1).tolist() == [False, False, True, False]
+        assert not started[2].any()
+        assert torch.equal(started[[0, 1, 3]], before[[0, 1, 3]])
+
+
 # -- learning -----------------------------------------------------------------------------------
 
 
@@ -315,7 +345,7 @@ def test_a_checkpoint_is_played_by_name(tmp_path):
         policy = policies.load(path, env.observation_space, env.action_space)
         assert isinstance(policy, LSTM)
         assert same(policy.state_dict(), weights(made))
-        with pytest.raises(policies.CheckpointError, match="MLP"):
+        with pytest.raises(CheckpointError, match="MLP"):
             policies.load(path, BOX, spaces.Discrete(3), policy=policies.MLP(BOX, spaces.Discrete(3)))
 
 

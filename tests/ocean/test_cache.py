@@ -11,7 +11,8 @@ import cloudpickle
 import numpy as np
 import pytest
 
-from ocean_numba import cache
+from ocean_numba import Box, Discrete, OceanEnv, cache, f32
+from ocean_numba import compile as compiler
 
 GAME = """
     import numpy as np
@@ -193,3 +194,36 @@ def test_a_kernel_from_the_cache_plays_as_one_fresh_from_the_compiler(tmp_path):
     fresh, cached = run(program, tmp_path).split(), run(program, tmp_path).split()
     assert (fresh[0], cached[0]) == ("0", "2")
     assert fresh[1] == cached[1]
+
+
+def test_a_game_that_makes_arrays_is_compiled_with_what_that_needs(tmp_path, monkeypatch):
+    monkeypatch.setenv("PUFFERBENCH_CACHE", str(tmp_path))
+
+    class Sorts(OceanEnv):
+        observation = Box(0, 100, (3,), np.float32)
+        action = Discrete(2)
+
+        class State:
+            board: f32[3]
+
+        def reset(s):
+            s.board[:] = 0.0
+
+        def step(s, action):
+            s.board[0] += 1.0
+            s.board[:] = np.sort(s.board)  # a new array
+            return 1.0, False, False
+
+        def observe(s, obs):
+            obs[:] = s.board
+
+    for _ in range(2):
+        env = Sorts(2)
+        env.reset(0)
+        env.step([0, 0])
+        assert env.observations.tolist() == [[0, 0, 1]] * 2
+        assert [file.stem.endswith("_allocates") for file in (tmp_path / "kernels").glob("sorts*.py")] == [
+            True
+        ]
+        compiler._loaded.clear()  # as in another process
+    assert env.kernels.cache_hits == 2

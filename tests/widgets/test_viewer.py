@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from pufferbench.recurrent import Player
 from pufferbench.widgets.frame_view import FrameView
 from pufferbench.widgets.viewer import LiveAgent, to_jpeg
 
@@ -62,6 +63,22 @@ def test_it_takes_the_newest_snapshot_and_leaves_policy_and_env_alone(agent, vie
     wait_for(newest, "the new weights")
 
 
+def test_a_recurrent_policy_plays(make_trainer, view):
+    agent = LiveAgent(make_trainer("ocean-memory"), view)
+    try:
+        agent.enabled = True
+        look(view)
+
+        def an_episode_is_over():
+            drawn(view)
+            return "last episode" in view.note or agent.error
+
+        wait_for(an_episode_is_over, "an episode")
+        assert agent.error is None
+    finally:
+        agent.close()
+
+
 def test_continuous_actions_stay_in_the_box(make_trainer, view):
     agent = LiveAgent(make_trainer("ocean-cartpole-continuous"), view)
     agent.trainer.policy.log_std.data.fill_(5.0)
@@ -69,8 +86,9 @@ def test_continuous_actions_stay_in_the_box(make_trainer, view):
     env = agent.trainer.env.respawn(1)
     agent._load(agent.trainer.policy)
     observations, _ = env.reset(seed=0)
+    player = Player(agent.trainer.policy)
     for _ in range(50):
-        actions = agent._act(agent.trainer.policy, env, observations, torch.Generator())
+        actions = agent._act(player, env, observations, torch.Generator())
         assert env.action_space.contains(np.asarray(actions[0], env.action_space.dtype))
         observations = env.step(actions)[0]
 

@@ -1,0 +1,32 @@
+"""The standard policy with a memory."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from gymnasium import spaces
+
+from pufferbench.policies.mlp import MLP
+from pufferbench.pytorch import LSTMWrapper
+
+
+class LSTM(LSTMWrapper):
+    """An :class:`MLP` with an LSTM between its hidden layer and the heads: for what cannot be seen at once.
+
+    Args:
+        observation_space: one agent's flat space: a Box, Discrete or MultiDiscrete.
+        action_space: one agent's Discrete, MultiDiscrete or Box.
+        hidden_size: width of the hidden layer, and number of LSTM cells.
+        log_std: of actions that are a Box, where their deviations come from: "parameter" or "state".
+    """
+
+    def __init__(
+        self,
+        observation_space: spaces.Space,
+        action_space: spaces.Space,
+        hidden_size: int = 128,
+        log_std: Literal["parameter", "state"] = "parameter",
+    ) -> None:
+        inner = MLP(observation_space, action_space, hidden_size, log_std)
+        super().__init__(inner, hidden_size, hidden_size)
+        self.arguments = inner.arguments

@@ -262,6 +262,7 @@ class Player:
         self.policy = policy
         self._memory: Memory | None = None
 
+    @torch.inference_mode()  # here and below, or what was made in one mode could not be changed in the other
     def __call__(self, observations: Tensor) -> Any:
         """The logits of one step of all rows."""
         if not is_recurrent(self.policy):
@@ -271,6 +272,7 @@ class Player:
         logits, _, self._memory.now = step(self.policy, observations, self._memory.now)
         return logits
 
+    @torch.inference_mode()
     def forget(self, ended: Any = None) -> None:
         """Begin new episodes: in the rows where ``ended [rows]``, or in all."""
         if ended is None:

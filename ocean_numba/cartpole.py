@@ -22,11 +22,12 @@ def push(s, force):
     """Move cart and pole on by one time step (Euler's method) under a horizontal force in newtons."""
     x, x_dot, theta, theta_dot = s.x, s.x_dot, s.theta, s.theta_dot
     sin, cos = math.sin(theta), math.cos(theta)
-    drive = (force + POLE_MOMENT * theta_dot * theta_dot * sin) / TOTAL_MASS
+    # Constants in brackets are computed once: a division takes as long as ten products
+    drive = (force + POLE_MOMENT * theta_dot * theta_dot * sin) * (1.0 / TOTAL_MASS)
     theta_acc = (GRAVITY * sin - cos * drive) / (
-        HALF_LENGTH * (4.0 / 3.0 - POLE_MASS * cos * cos / TOTAL_MASS)
+        HALF_LENGTH * (4.0 / 3.0) - (HALF_LENGTH * POLE_MASS / TOTAL_MASS) * cos * cos
     )
-    x_acc = drive - POLE_MOMENT * theta_acc * cos / TOTAL_MASS
+    x_acc = drive - (POLE_MOMENT / TOTAL_MASS) * theta_acc * cos
     s.x = x + TIME_STEP * x_dot
     s.x_dot = x_dot + TIME_STEP * x_acc
     s.theta = theta + TIME_STEP * theta_dot

@@ -164,6 +164,7 @@ class _Items(_Part):
 
 
 def features_of(layout: Layout) -> _Part:
+    """A module that turns one part, as ``unflatten_observations`` gives it, into features ``[rows, size]``."""
     if isinstance(layout, Record):
         return _Record(layout)
     if isinstance(layout, Items):

@@ -39,11 +39,11 @@ class Features(nn.Module):
         super().__init__()
         self.space = observation_space
         if isinstance(observation_space, FlatBox):
-            part = _part(observation_space.layout)
+            part = features_of(observation_space.layout)
         elif isinstance(observation_space, spaces.Box):
             part = _Numbers(observation_space)
         elif isinstance(observation_space, (spaces.Discrete, spaces.MultiDiscrete)):
-            part = _part(layout_of(observation_space))
+            part = features_of(layout_of(observation_space))
         else:
             raise TypeError(
                 f"a policy sees one flat array, not {observation_space}: pufferbench.emulate() flattens the env"
@@ -137,7 +137,7 @@ class _Record(_Part):
     def __init__(self, layout: Record) -> None:
         super().__init__()
         self.keys = list(layout.keys)
-        self.parts = nn.ModuleList(_part(part) for part in layout.parts)
+        self.parts = nn.ModuleList(features_of(part) for part in layout.parts)
         self.scaled = np.concatenate([np.zeros(0, np.bool_), *(part.scaled for part in self.parts)])
 
     def forward(self, values: Any) -> Tensor:
@@ -151,7 +151,7 @@ class _Items(_Part):
 
     def __init__(self, layout: Items) -> None:
         super().__init__()
-        self.item = _part(layout.item)
+        self.item = features_of(layout.item)
         self.bound = layout.bound
         self.register_buffer("position", torch.arange(self.bound), persistent=False)
         self.scaled = np.append(np.tile(self.item.scaled, self.bound), True)
@@ -163,7 +163,8 @@ class _Items(_Part):
         return torch.cat([items.flatten(-2), length.float() / self.bound], -1)
 
 
-def _part(layout: Layout) -> _Part:
+def features_of(layout: Layout) -> _Part:
+    """A module that turns one part, as ``unflatten_observations`` gives it, into features ``[rows, size]``."""
     if isinstance(layout, Record):
         return _Record(layout)
     if isinstance(layout, Items):

@@ -390,3 +390,11 @@ def test_a_wrong_policy_is_explained(policy, message):
 def test_what_cannot_be_wrapped():
     with pytest.raises(TypeError, match="Linear has no encode and no decode"):
         LSTMWrapper(nn.Linear(4, 4))
+
+
+@pytest.mark.parametrize(("policy", "ok"), [(lstm, True), (Own, True), (Growing, False)])
+def test_check_policy_knows_the_state(policy, ok):
+    report = policies.check_policy(policy(), Uneven(8))
+    assert report.ok is ok, report
+    assert ok or "keep its shapes" in str(report)
+    assert "warning" not in [finding.level for finding in report.findings], report

@@ -28,6 +28,8 @@ class MLP(Normalizes, ActorCritic):
         log_std: of actions that are a Box, where their deviations come from: "parameter" or "state".
     """
 
+    features: Features
+
     def __init__(
         self,
         observation_space: spaces.Space,

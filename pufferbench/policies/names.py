@@ -11,10 +11,21 @@ from torch import nn
 
 from pufferbench.env import PufferEnv
 from pufferbench.errors import did_you_mean
+from pufferbench.policies.attention import Attention
+from pufferbench.policies.cnn import CNN
 from pufferbench.policies.lstm import LSTM
 from pufferbench.policies.mlp import MLP
+from pufferbench.policies.multi_input import MultiInput
+from pufferbench.policies.residual import ResidualMLP
 
-POLICIES: dict[str, type[nn.Module]] = {"MLP": MLP, "LSTM": LSTM}
+POLICIES: dict[str, type[nn.Module]] = {
+    "MLP": MLP,
+    "LSTM": LSTM,
+    "CNN": CNN,
+    "ResidualMLP": ResidualMLP,
+    "MultiInput": MultiInput,
+    "Attention": Attention,
+}
 
 
 def make(name: str, observation_space: spaces.Space, action_space: spaces.Space, **kwargs: Any) -> nn.Module:

@@ -161,7 +161,9 @@ def test_a_policy_of_ones_own_is_fine_and_stays_as_it_is():
     env = Bandit()
     policy = Mine(env.observation_space, env.action_space)
     before = {name: tensor.clone() for name, tensor in policy.state_dict().items()}
+    state = torch.get_rng_state()
     report = check_policy(policy, env)
+    assert torch.equal(torch.get_rng_state(), state)
     assert report.ok, report
     assert [finding.where for finding in report.findings] == ["parameters"]
     assert report.findings[0].what == "165 numbers to learn"

@@ -265,9 +265,10 @@ class OwnPolicy(torch.nn.Module):
 def test_a_policy_of_ones_own_learns_from_the_parts():
     space, answer = RIDDLES["dict"]
     env = Serial(lambda: Riddle(space(), answer), 16)
+    torch.manual_seed(0)  # the policy's first weights
     policy = OwnPolicy(env.observation_space, env.action_space)
     trainer = PuffeRL(env, policy, seed=0, total_timesteps=20_000, batch_size=1024, learning_rate=3e-2)
-    assert list(trainer.steps())[-1]["episode_return"] > 9
+    assert list(trainer.steps())[-1]["episode_return"] > 8.5  # of 10; 9.04 to 9.24 with seeds 0 to 5
 
 
 def test_the_rollout_keeps_bytes_and_choices_as_they_are():

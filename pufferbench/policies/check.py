@@ -45,18 +45,20 @@ def check_policy(policy: nn.Module | str | Callable[..., nn.Module], env: Any) -
     ours = isinstance(env, str)
     played = make_env(env) if isinstance(env, str) else as_puffer(env)
     try:
-        checker = _Checker(_copy_or_make(policy, played), played, report)
-        for check in (
-            checker.outputs,
-            checker.one_row,
-            checker.repeat,
-            checker.rows_alone,
-            checker.observations_matter,
-            checker.gradients,
-        ):
-            check()
-            if not report.ok:
-                break  # what follows would only be consequences
+        with torch.random.fork_rng(devices=[]):  # torch's global generator stays where it was
+            torch.manual_seed(0)
+            checker = _Checker(_copy_or_make(policy, played), played, report)
+            for check in (
+                checker.outputs,
+                checker.one_row,
+                checker.repeat,
+                checker.rows_alone,
+                checker.observations_matter,
+                checker.gradients,
+            ):
+                check()
+                if not report.ok:
+                    break  # what follows would only be consequences
         if report.ok:
             count = sum(p.numel() for p in checker.policy.parameters() if p.requires_grad)
             report.findings.append(Finding("note", "parameters", f"{count:,} numbers to learn"))

@@ -68,12 +68,12 @@ class Fused:
         seen, noise_rows = _rows(observations), noise.reshape(count, -1).numpy()
         allowed = ALL_LEGAL if legal is None else legal.numpy()
         part.load()
-        for start in range(0, count, CHUNK):
-            stop = min(start + CHUNK, count)
+        for start in range(0, count, part.chunk):
+            stop = min(start + part.chunk, count)
             index = self._rows[: stop - start]
             part.forward(seen[start:stop], index, allowed[start:stop])
             part.sample(noise_rows[start:stop], actions[start:stop], logprobs[start:stop])
-            values[start:stop] = part.value(stop - start)
+            values[start:stop] = part.value()
         single = isinstance(self.policy.action_space, spaces.Discrete)
         chosen = torch.from_numpy(actions[:, 0] if single else actions)
         return chosen, torch.from_numpy(logprobs), torch.from_numpy(values)
@@ -82,10 +82,10 @@ class Fused:
         count, part, seen = len(observations), self._parts[0], _rows(observations)
         values = np.empty(count, np.float32)
         part.load()
-        for start in range(0, count, CHUNK):
-            stop = min(start + CHUNK, count)
+        for start in range(0, count, part.chunk):
+            stop = min(start + part.chunk, count)
             part.forward(seen[start:stop], self._rows[: stop - start], ALL_LEGAL)
-            values[start:stop] = part.value(stop - start)
+            values[start:stop] = part.value()
         return torch.from_numpy(values)
 
     def gradients(
@@ -155,21 +155,29 @@ class _Part:
         self.choices = list(pairwise(starts.tolist()))
         self.w1 = torch.empty(hidden, inputs + 1)  # the bias is the weight of an input that is always 1
         self.w2, self.b2 = policy.heads.weight.detach().numpy(), policy.heads.bias.detach().numpy()
-        self.x = torch.empty((inputs + 1, CHUNK) if self.few else (CHUNK, inputs + 1))
-        self.h = torch.empty(hidden, CHUNK)
         self.d_hidden = torch.empty(hidden, inputs + 1)
         # The same memory for Numba: looking it up anew for each chunk is a good part of the time
-        self.w1_array, self.x_array, self.h_array = self.w1.numpy(), self.x.numpy(), self.h.numpy()
-        self.d_hidden_array = self.d_hidden.numpy()
+        self.w1_array, self.d_hidden_array = self.w1.numpy(), self.d_hidden.numpy()
         self.d_heads = np.empty((outputs, hidden), np.float32)
         self.d_heads_bias = np.empty(outputs, np.float32)
-        self.out = np.empty((outputs, CHUNK), np.float32)
-        self.scratch = np.empty((4, CHUNK), np.float32)
+        self.chunk = min(max(CHUNK * 128 // hidden, 64), CHUNK)  # rows at a time: a wide layer has fewer
+        sizes = {"x": inputs + 1, "h": hidden, "out": outputs, "scratch": 4}
+        self._memory = {name: torch.empty(size * self.chunk) for name, size in sizes.items()}
+        self.fit(self.chunk)
         self.starts = starts
         self.statistics = np.zeros(5)
         self._tensors = [*policy.parameters(), *policy.buffers()]
         self._loaded: list[int] = []
         self.outdated = True
+
+    def fit(self, rows: int) -> None:
+        """Give the arrays just ``rows`` columns, in the same memory: then a few rows lie close together."""
+        self.rows = rows
+        parts = {name: memory[: len(memory) // self.chunk * rows] for name, memory in self._memory.items()}
+        self.x = parts["x"].view((-1, rows) if self.few else (rows, -1))
+        self.h = parts["h"].view(-1, rows)
+        self.x_array, self.h_array = self.x.numpy(), self.h.numpy()
+        self.out, self.scratch = (parts[name].view(-1, rows).numpy() for name in ("out", "scratch"))
 
     def load(self) -> None:
         """The weights as they are now, if they have changed."""
@@ -186,7 +194,10 @@ class _Part:
 
     def forward(self, observations: np.ndarray, index: np.ndarray, legal: np.ndarray) -> None:
         """Log probabilities, and the value's output below them, into ``out``."""
-        rows, x, h = len(index), self.x_array, self.h_array
+        rows = len(index)
+        if rows != self.rows:
+            self.fit(rows)
+        x, h = self.x_array, self.h_array
         if self.few:
             kernels.features_as_columns(observations, index, self.mean, self.scale, x)
             kernels.hidden_from_columns(self.w1_array, x, h, rows)
@@ -201,8 +212,9 @@ class _Part:
         for k, (start, stop) in enumerate(self.choices):
             kernels.sample(self.out, start, stop, noise, k, actions, logprobs, len(actions), self.scratch)
 
-    def value(self, rows: int) -> np.ndarray:
-        return self.value_mean + self.value_std * self.out[-1, :rows]
+    def value(self) -> np.ndarray:
+        """Of the rows of the last ``forward``."""
+        return self.value_mean + self.value_std * self.out[-1]
 
     def gradients(
         self, batch: dict[str, np.ndarray], index: np.ndarray, numbers: list, share: np.float32
@@ -211,12 +223,13 @@ class _Part:
         self.load()
         for array in (self.d_hidden_array, self.d_heads, self.d_heads_bias, self.statistics):
             array[...] = 0
-        h, out, legal = self.h_array, self.out, batch.get("action_masks", ALL_LEGAL)
+        legal = batch.get("action_masks", ALL_LEGAL)
         arrays = [batch[name] for name in ("actions", "logprobs", "advantages", "returns")]
-        for start in range(0, len(index), CHUNK):
-            chunk = index[start : start + CHUNK]
+        for start in range(0, len(index), self.chunk):
+            chunk = index[start : start + self.chunk]
             rows = len(chunk)
             self.forward(batch["observations"], chunk, legal)
+            h, out = self.h_array, self.out
             kernels.loss_gradient(
                 out, self.starts, *arrays, chunk, rows, *numbers,
                 self.value_mean, self.value_std, share, self.statistics, self.scratch,
@@ -227,7 +240,7 @@ class _Part:
             if self.few:
                 kernels.add_products(h, self.x_array, rows, self.d_hidden_array)
             else:
-                self.d_hidden.addmm_(self.h[:, :rows], self.x[:rows])
+                self.d_hidden.addmm_(self.h, self.x)
 
 
 def _rows(observations: Tensor) -> np.ndarray:

@@ -90,6 +90,11 @@ def read_fields(owner: type | None, where: str) -> dict[str, Kind]:
                 raise GameError(
                     f"{where}.{name} has a range; only Params fields do (the game sets the State itself)"
                 )
+            if kind.shape and kind.dtype.kind == "b":
+                raise GameError(
+                    f"{where}.{name} is an array of booleans, which Numba cannot keep in a record: "
+                    f"use u8[{', '.join(map(repr, kind.shape))}] with 0 and 1"
+                )
             if name in RESERVED or name.startswith("_"):
                 raise GameError(f"{where}.{name}: this name belongs to the framework; choose another")
             fields[name] = kind

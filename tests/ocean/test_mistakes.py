@@ -116,6 +116,7 @@ def test_in_a_helper_of_a_helper():
             "k must be at most 1, not 1.5",
         ),
         ({"fields": "y: f32.at_least(0)"}, "State.y has a range; only Params fields do"),
+        ({"fields": "y: boolean[4]"}, r"State.y is an array of booleans.*: use u8\[4\] with 0 and 1"),
         (
             {"fields": "y: float"},
             r"State.y is annotated <class 'float'>; use a type of ocean_numba such as f32",

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ocean_numba import Box, Discrete, OceanEnv, f32, i32, i64, palette, randint
+from ocean_numba.turns import finish, pass_turn
 
 ROWS, COLUMNS = 6, 7
 RANDOM, GREEDY, SEARCH = 0, 1, 2  # opponents
@@ -69,9 +70,8 @@ class ConnectFour(OceanEnv):
 
     def reset(s, masks):
         s.turn = randint(s, 2)
-        if s.players == 2:
-            masks[1 - s.turn] = False
-        elif s.turn == 1:
+        pass_turn(s, masks)
+        if s.players == 1 and s.turn == 1:
             drop(s, opponents_column(s))
 
     def step(s, actions, rewards, terminals, masks):
@@ -88,9 +88,7 @@ class ConnectFour(OceanEnv):
                 return finish(s, rewards, 1)
         if s.discs[0] | s.discs[1] == FULL:
             return True, False
-        if s.players == 2:
-            masks[s.turn] = True
-            masks[1 - s.turn] = False
+        pass_turn(s, masks)
         return False, False
 
     def observe(s, i, obs):
@@ -146,13 +144,6 @@ def drop(s, column):
     """The player whose turn it is plays a column that is not full."""
     s.discs[s.turn] |= place(s.discs[0] | s.discs[1], column)
     s.turn = 1 - s.turn
-
-
-def finish(s, rewards, winner):
-    for i in range(len(rewards)):
-        rewards[i] = 1.0 if i == winner else -1.0
-        s.score[i] = rewards[i]
-    return True, False
 
 
 def opponents_column(s):

@@ -5,6 +5,7 @@ from functools import cache
 import numpy as np
 
 from ocean_numba import Box, Discrete, OceanEnv, f32, i32, palette, randint
+from ocean_numba.turns import finish, pass_turn
 
 RANDOM, GREEDY, PERFECT = 0, 1, 2  # opponents
 LINES = ((0, 1, 2), (3, 4, 5), (6, 7, 8), (0, 3, 6), (1, 4, 7), (2, 5, 8), (0, 4, 8), (2, 4, 6))
@@ -100,9 +101,8 @@ class TicTacToe(OceanEnv):
 
     def reset(s, masks):
         s.turn = randint(s, 2)
-        if s.players == 2:
-            masks[1 - s.turn] = False
-        elif s.turn == 1:
+        pass_turn(s, masks)
+        if s.players == 1 and s.turn == 1:
             mark(s, opponents_square(s))
 
     def step(s, actions, rewards, terminals, masks):
@@ -119,9 +119,7 @@ class TicTacToe(OceanEnv):
                 return finish(s, rewards, 1)
         if s.marks[0] | s.marks[1] == FULL:
             return True, False
-        if s.players == 2:
-            masks[s.turn] = True
-            masks[1 - s.turn] = False
+        pass_turn(s, masks)
         return False, False
 
     def observe(s, i, obs):
@@ -158,13 +156,6 @@ def mark(s, square):
     """The player whose turn it is marks a free square."""
     s.marks[s.turn] |= 1 << square
     s.turn = 1 - s.turn
-
-
-def finish(s, rewards, winner):
-    for i in range(len(rewards)):
-        rewards[i] = 1.0 if i == winner else -1.0
-        s.score[i] = rewards[i]
-    return True, False
 
 
 def opponents_square(s):

@@ -114,8 +114,10 @@ class Fused:
         )
         if self._pool is not None and len(halves[0]) >= WORTH_A_THREAD:
             other = self._pool.submit(second)
-            first()
-            other.result()
+            try:
+                first()
+            finally:  # also after Ctrl-C: nobody else may write there while it does
+                other.result()
         else:
             first()
             second()

@@ -7,14 +7,13 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-from gymnasium import spaces
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space, concatenate, create_empty_array
 
 from pufferbench.emulation import as_puffer
 from pufferbench.env import EpisodeInfos, Infos, PufferEnv, Space
-from pufferbench.spaces import FlatBox
+from pufferbench.spaces import FlatBox, read_row
 
 
 def as_gymnasium(env: Any) -> GymnasiumView | GymnasiumVectorView:
@@ -61,7 +60,7 @@ class GymnasiumView(gymnasium.Env):
         if seed is not None or not self._next_is_there:
             self.env.reset(seed)
         self._playing, self._next_is_there = True, False
-        return _sample(self.env, self.env.observations[0]), _legal(self.env)
+        return read_row(self.env.observation_space, self.env.observations[0]), _legal(self.env)
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict]:
         """``(observation, reward, terminated, truncated, info)``."""
@@ -81,7 +80,7 @@ class GymnasiumView(gymnasium.Env):
                 info |= infos[0]
         else:
             seen = env.observations[0]
-        return _sample(env, seen), float(rewards[0]), terminated, truncated, info
+        return read_row(env.observation_space, seen), float(rewards[0]), terminated, truncated, info
 
     def render(self) -> np.ndarray:  # type: ignore[override]
         """RGB, uint8 ``[height, width, 3]``."""
@@ -138,7 +137,7 @@ class GymnasiumVectorView(gymnasium.vector.VectorEnv):
             seen[truncations] = env.final_observations[truncations]
             infos["final_obs"] = np.full(self.num_envs, None, dtype=object)
             for row in np.flatnonzero(ended):
-                infos["final_obs"][row] = _sample(env, seen[row])
+                infos["final_obs"][row] = read_row(env.observation_space, seen[row])
             infos["_final_obs"] = ended.copy()
             infos |= self._final_info(statistics, ended)
         return (
@@ -154,7 +153,7 @@ class GymnasiumVectorView(gymnasium.vector.VectorEnv):
         space = self.single_observation_space
         if not isinstance(self.env.observation_space, FlatBox):
             return rows.astype(space.dtype)
-        samples = [_sample(self.env, row) for row in rows]
+        samples = [read_row(self.env.observation_space, row) for row in rows]
         empty: Any = create_empty_array(space, self.num_envs)
         return concatenate(space, samples, empty)
 
@@ -192,16 +191,6 @@ def _spaces(env: PufferEnv) -> tuple[Space, Space]:
     """One row's spaces. Our own, because spaces have generators, and the games of a class share theirs."""
     seen = env.observation_space
     return deepcopy(seen.source if isinstance(seen, FlatBox) else seen), deepcopy(env.action_space)
-
-
-def _sample(env: PufferEnv, row: np.ndarray) -> Any:
-    """The observation in a row, as its space has it; a copy."""
-    space = env.observation_space
-    if isinstance(space, FlatBox):
-        return space.layout.read(row.copy())
-    if isinstance(space, spaces.Discrete):
-        return space.dtype.type(row)
-    return np.array(row, space.dtype)
 
 
 def _legal(env: PufferEnv) -> dict[str, Any]:

@@ -15,7 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from pufferbench.config import ConfigError, TrainConfig
+from pufferbench.fused import Fused, misfit
 from pufferbench.kernels import ppo_loss
+from pufferbench.policies import MLP
 from pufferbench.pytorch import Logits, sample
 from pufferbench.recurrent import is_recurrent, one_by_one, step
 
@@ -62,9 +64,6 @@ def choose_learner(policy: nn.Module, device: torch.device, config: TrainConfig)
     Raises:
         ConfigError: it names one that cannot.
     """
-    from pufferbench.fused import Fused, misfit
-    from pufferbench.policies import MLP
-
     reason = "compile=True asks for torch's code" if config.compile else misfit(policy, device)
     if config.learner == "fused" and reason:
         raise ConfigError(f"learner='fused' cannot be: {reason}; use learner='auto'")

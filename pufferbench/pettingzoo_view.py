@@ -12,7 +12,7 @@ from pettingzoo import AECEnv, ParallelEnv
 
 from pufferbench.emulation import as_puffer
 from pufferbench.env import PufferEnv, Space
-from pufferbench.spaces import FlatBox
+from pufferbench.spaces import FlatBox, read_row
 
 
 def as_pettingzoo(env: Any) -> ParallelView | TurnsView:
@@ -72,7 +72,7 @@ class _Rows:
         if agent in self._ends:
             seen, acts = self._ends[agent], False
         else:
-            seen = _sample(self.env, self.env.observations[self.row_of[agent]])
+            seen = read_row(self.env.observation_space, self.env.observations[self.row_of[agent]])
         if self.env.action_masks is None:
             return seen
         legal = self.env.action_masks[self.row_of[agent]].astype(np.int8)
@@ -106,8 +106,8 @@ class _Rows:
         ]
         for agent in ended:
             row = self.row_of[agent]
-            self._ends[agent] = _sample(
-                env, env.final_observations[row] if env.truncations[row] else before[row]
+            self._ends[agent] = read_row(
+                env.observation_space, env.final_observations[row] if env.truncations[row] else before[row]
             )
         # of which agents the statistics are is known when there are as many of both
         known = len(statistics) == len(ended)
@@ -256,13 +256,3 @@ def _parts(legal: np.ndarray, action_space: Any) -> Any:
     if isinstance(action_space, spaces.MultiDiscrete):
         return tuple(np.split(legal, np.cumsum(action_space.nvec)[:-1]))
     return legal
-
-
-def _sample(env: PufferEnv, row: np.ndarray) -> Any:
-    """The observation in a row, as its space has it; a copy."""
-    space = env.observation_space
-    if isinstance(space, FlatBox):
-        return space.layout.read(row.copy())
-    if isinstance(space, spaces.Discrete):
-        return space.dtype.type(row)
-    return np.array(row, space.dtype)

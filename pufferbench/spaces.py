@@ -384,6 +384,15 @@ def _cannot(space: Space, at: str, why: str) -> str:
 Unflatten = Callable[[np.ndarray], Any]
 
 
+def read_row(space: spaces.Space, row: np.ndarray) -> Any:
+    """One row of observations of the flat ``space``, as the space it was made of has it; a copy."""
+    if isinstance(space, FlatBox):
+        return space.layout.read(row.copy())
+    if isinstance(space, spaces.Discrete):
+        return space.dtype.type(row)
+    return np.array(row, space.dtype)
+
+
 def flatten_actions(space: Space) -> tuple[Space, Unflatten]:
     """One agent's flat action space, and the function that makes the env's own action of a row.
 

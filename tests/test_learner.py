@@ -152,6 +152,18 @@ def test_a_whole_update_agrees():
         torch.testing.assert_close(fused_weights[key], weight, atol=1e-4, rtol=1e-3)
 
 
+@pytest.mark.parametrize("case", ["cartpole", "breakout"])
+@pytest.mark.parametrize("where", ["observations", "advantages", "returns", "weights"])
+def test_nan_is_not_lost_on_the_way(where, case):
+    """The trainer takes no step when the loss is NaN: no clamp and no maximum may make a number of it."""
+    policy, observations = policy_for(*CASES[case][:2])
+    batch = batch_for(policy, observations, None)
+    spoilt = policy.hidden.weight.detach() if where == "weights" else batch[where]
+    spoilt.view(-1)[7] = float("nan")
+    for learner in (Autograd(policy, policy), Fused(policy)):
+        assert learner.gradients(batch, torch.arange(ROWS), 0.2, 0.5, 0.01, True)[0].isnan()
+
+
 def test_one_thread_and_two_give_the_same_bits():
     policy, observations = policy_for(NUMBERS[118], spaces.Discrete(3), rows=9000)
     batch = batch_for(policy, observations, None)

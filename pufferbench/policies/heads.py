@@ -94,9 +94,7 @@ class ActorCritic(nn.Module):
             return logits.split(self.sizes, 1), value
         if self._std_of_state:
             logits, log_std = logits.chunk(2, 1)
-            log_std = log_std.clamp(
-                -5, 2
-            )  # deviations of 0.007 to 7 half widths: no further, or exp overflows
+            log_std = log_std.clamp(-5, 2)  # 0.007 to 7 half widths: no further, or exp overflows
         else:
             log_std = self.log_std
         mean = self.action_middle + self.action_half * logits

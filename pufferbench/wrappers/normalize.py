@@ -43,7 +43,31 @@ class RunningStatistics:
         return {"mean": self.mean, "variance": self.variance, "count": self.count}
 
 
-class NormalizeObservation(Wrapper):
+class Normalizer(Wrapper):
+    """What both have: statistics that are learned unless ``eval()`` said not to, and saved with the trainer."""
+
+    statistics: RunningStatistics
+    _learning = True
+
+    def own_state(self) -> dict[str, np.ndarray]:
+        return self.statistics.arrays()
+
+    def respawn(self, num_envs: int = 1) -> PufferEnv:
+        """It shares our statistics, whatever they become, and adds nothing to them."""
+        other = super().respawn(num_envs)
+        other.statistics = self.statistics  # type: ignore[attr-defined]
+        return other
+
+    def eval(self) -> None:
+        super().eval()
+        self._learning = False
+
+    def train(self) -> None:
+        super().train()
+        self._learning = True
+
+
+class NormalizeObservation(Normalizer):
     """Observations with mean 0 and deviation 1, by running statistics of all that the acting rows saw.
 
     Put it around the whole batch, so that all games share the statistics; around the members of a vectorizer
@@ -65,7 +89,6 @@ class NormalizeObservation(Wrapper):
         self.clip = clip
         self.observation_space = spaces.Box(-clip, clip, space.shape, np.float32)
         self.statistics = RunningStatistics(space.shape)
-        self._learning = True
 
     def observation(self, observations: np.ndarray) -> np.ndarray:
         if self._learning:
@@ -80,25 +103,8 @@ class NormalizeObservation(Wrapper):
         normalised *= (1 / np.sqrt(known.variance + 1e-8)).astype(kind)
         return np.clip(normalised, -self.clip, self.clip, out=normalised)
 
-    def own_state(self) -> dict[str, np.ndarray]:
-        return self.statistics.arrays()
 
-    def respawn(self, num_envs: int = 1) -> PufferEnv:
-        """It shares our statistics, whatever they become, and adds nothing to them."""
-        other = super().respawn(num_envs)
-        other.statistics = self.statistics  # type: ignore[attr-defined]
-        return other
-
-    def eval(self) -> None:
-        super().eval()
-        self._learning = False
-
-    def train(self) -> None:
-        super().train()
-        self._learning = True
-
-
-class NormalizeReward(Wrapper):
+class NormalizeReward(Normalizer):
     """Rewards divided by the running deviation of the discounted return (Engstrom et al., 2020).
 
     Their mean stays what it is: whether something is good must not depend on what else there was. Episode
@@ -118,7 +124,6 @@ class NormalizeReward(Wrapper):
         self.gamma, self.clip = gamma, clip
         self.statistics = RunningStatistics(())
         self._returns = np.zeros(self.num_agents)
-        self._learning = True
 
     def reset(self, seed: int | None = None) -> tuple[np.ndarray, Infos]:
         self._returns[:] = 0
@@ -132,20 +137,3 @@ class NormalizeReward(Wrapper):
             self._returns[self.env.terminals | self.env.truncations] = 0
         scaled = rewards / np.sqrt(self.statistics.variance + 1e-8)
         return np.clip(scaled, -self.clip, self.clip)
-
-    def own_state(self) -> dict[str, np.ndarray]:
-        return self.statistics.arrays()
-
-    def respawn(self, num_envs: int = 1) -> PufferEnv:
-        """It shares our statistics, whatever they become, and adds nothing to them."""
-        other = super().respawn(num_envs)
-        other.statistics = self.statistics  # type: ignore[attr-defined]
-        return other
-
-    def eval(self) -> None:
-        super().eval()
-        self._learning = False
-
-    def train(self) -> None:
-        super().train()
-        self._learning = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gymnasium
 import numpy as np
 import pytest
+from ocean.play import random_and_scripted
 
 from ocean_numba import palette
 from ocean_numba.acrobot import CENTER, GRAVITY, MAX_SPEED_1, MAX_SPEED_2, Acrobot, scripted
@@ -125,18 +126,9 @@ def test_starting_states():
 
 
 def test_the_script_gets_above_the_line_and_random_play_hardly_ever():
-    scores = {}
-    for name in ("random", "scripted"):
-        env = Acrobot(32, max_steps=300)
-        env.reset(0)
-        generator = np.random.default_rng(0)
-        ended = []
-        for _ in range(300):
-            *_, infos = env.step(scripted(env) if name == "scripted" else random_actions(env, generator))
-            ended += [info["score"] for info in infos]
-        scores[name] = np.mean(ended)
-    assert scores["random"] < 0.2
-    assert scores["scripted"] > 0.95
+    by_chance, by_hand = random_and_scripted(Acrobot(32, max_steps=300), scripted, steps=300)
+    assert by_chance < 0.2
+    assert by_hand > 0.95
 
 
 @pytest.mark.parametrize("params", [{}, {"max_steps": 30}])

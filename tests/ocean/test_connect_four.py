@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from ocean.boards import mean_score, random_legal
+from ocean.play import mean_score, random_legal
 
 from ocean_numba.connect_four import (
     COLUMNS,

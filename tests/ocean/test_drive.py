@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from ocean.play import random_and_scripted
 
 from ocean_numba import palette, town
 from ocean_numba.drive import (
@@ -328,18 +329,9 @@ def test_starts_differ_and_the_seed_decides_them():
 
 
 def test_the_script_reaches_goals_and_random_play_does_not():
-    scores = {}
-    for name in ("random", "scripted"):
-        env = Drive(num_envs=8, max_steps=300)
-        env.reset(0)
-        generator = np.random.default_rng(0)
-        ended = []
-        for _ in range(300):
-            *_, infos = env.step(scripted(env) if name == "scripted" else random_actions(env, generator))
-            ended += [info["score"] for info in infos]
-        scores[name] = np.mean(ended)
-    assert scores["random"] < 0.05
-    assert scores["scripted"] > 2
+    by_chance, by_hand = random_and_scripted(Drive(num_envs=8, max_steps=300), scripted, steps=300)
+    assert by_chance < 0.05
+    assert by_hand > 2
 
 
 @pytest.mark.parametrize("params", [{}, {"cars": 3, "max_steps": 30}])

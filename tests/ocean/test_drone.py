@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from ocean.play import random_and_scripted
 
 from ocean_numba import drone, palette
 from ocean_numba.drone import (
@@ -257,18 +258,9 @@ def test_starts_differ_and_the_seed_decides_them():
 
 
 def test_the_script_reaches_waypoints_and_random_play_does_not():
-    scores = {}
-    for name in ("random", "scripted"):
-        env = Drone(32, max_steps=300)
-        env.reset(0)
-        generator = np.random.default_rng(0)
-        ended = []
-        for _ in range(300):
-            *_, infos = env.step(scripted(env) if name == "scripted" else random_actions(env, generator))
-            ended += [info["score"] for info in infos]
-        scores[name] = np.mean(ended)
-    assert scores["random"] < 0.1
-    assert scores["scripted"] > 3
+    by_chance, by_hand = random_and_scripted(Drone(32, max_steps=300), scripted, steps=300)
+    assert by_chance < 0.1
+    assert by_hand > 3
 
 
 @pytest.mark.parametrize("params", [{}, {"hold": 5, "max_steps": 60}])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from ocean.play import random_and_scripted
 
 from ocean_numba import palette
 from ocean_numba.flappy import (
@@ -161,17 +162,9 @@ def test_the_seed_decides_the_gaps():
 
 
 def test_the_scripted_bird_flies_and_chance_does_not():
-    scores = {}
-    for name in ("random", "scripted"):
-        env = Flappy(num_envs=64, max_steps=500)
-        env.reset(0)
-        random, ended = np.random.default_rng(0), []
-        for _ in range(1000):
-            *_, infos = env.step(scripted(env) if name == "scripted" else random.integers(0, 2, 64))
-            ended += [info["score"] for info in infos]
-        scores[name] = np.mean(ended)
-    assert scores["random"] < 0.1
-    assert scores["scripted"] > 5
+    by_chance, by_hand = random_and_scripted(Flappy(num_envs=64, max_steps=500), scripted, steps=1000)
+    assert by_chance < 0.1
+    assert by_hand > 5
 
 
 @pytest.mark.parametrize("params", [{}, {"gap": 5.0, "max_steps": 25}])

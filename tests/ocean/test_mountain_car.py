@@ -5,6 +5,7 @@ from __future__ import annotations
 import gymnasium
 import numpy as np
 import pytest
+from ocean.play import random_and_scripted
 
 from ocean_numba import palette
 from ocean_numba.mountain_car import (
@@ -146,17 +147,8 @@ def test_starting_states():
 
 @pytest.mark.parametrize("game", [MountainCar, MountainCarContinuous])
 def test_the_script_arrives_and_random_play_does_not(game):
-    scores = {}
-    for name in ("random", "scripted"):
-        env = game(32, max_steps=200)
-        env.reset(0)
-        generator = np.random.default_rng(0)
-        ended = []
-        for _ in range(200):
-            *_, infos = env.step(scripted(env) if name == "scripted" else random_actions(env, generator))
-            ended += [info["score"] for info in infos]
-        scores[name] = np.mean(ended)
-    assert scores == {"random": 0.0, "scripted": 1.0}
+    by_chance, by_hand = random_and_scripted(game(32, max_steps=200), scripted, steps=200)
+    assert (by_chance, by_hand) == (0.0, 1.0)
 
 
 @pytest.mark.parametrize(

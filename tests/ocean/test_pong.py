@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from ocean.play import random_and_scripted
 
 from ocean_numba import palette
 from ocean_numba.pong import (
@@ -213,17 +214,9 @@ def test_balls_start_in_many_ways_and_the_seed_decides_which():
 
 
 def test_the_scripted_player_beats_the_computer_and_chance_does_not():
-    scores = {}
-    for name in ("random", "scripted"):
-        env = Pong(num_envs=32, points=5)
-        env.reset(0)
-        random, ended = np.random.default_rng(0), []
-        for _ in range(600):
-            *_, infos = env.step(scripted(env) if name == "scripted" else random.integers(0, 3, 32))
-            ended += [info["score"] for info in infos]
-        scores[name] = np.mean(ended)
-    assert scores["random"] < -2
-    assert scores["scripted"] > 4
+    by_chance, by_hand = random_and_scripted(Pong(num_envs=32, points=5), scripted, steps=600)
+    assert by_chance < -2
+    assert by_hand > 4
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from ocean.boards import mean_score, random_legal
+from ocean.play import mean_score, random_legal
 
 from ocean_numba.testing import compare_with_python
 from ocean_numba.tic_tac_toe import (

@@ -133,19 +133,18 @@ class Rollout:
         self.rewards[where] = torch.from_numpy(rewards)
         self.terminals[where] = torch.from_numpy(terminals)
         self.truncations[where] = cut = torch.from_numpy(truncations)
-        rows = rows_of(where)
         if truncations.any():
-            state = (part[cut.to(part.device)] for part in self.memory.read(rows))
+            state = (part[cut.to(part.device)] for part in self.memory.read(rows_of(where)))
             finals = torch.from_numpy(final_observations[truncations])
             self._finals.append((self._order[where][cut], finals, *state))
-        self.memory.forget(rows, self.terminals[where] | cut)
-
-    def final_observations(self) -> Tensor | None:
-        """Those of all truncated rows, in order of time, then row (as ``truncations`` flattens); or None."""
-        return self.finals()[0] if self._finals else None
+        if self.memory.now:  # this runs at every step, and few policies remember
+            self.memory.forget(rows_of(where), self.terminals[where] | cut)
 
     def finals(self) -> list[Tensor]:
-        """The final observations, in that order, and the tensors of their rows' state before the reset."""
+        """The final observations of all truncated rows, and the tensors of their state before the reset.
+
+        In order of time, then row, as ``truncations`` flattens. There must be some.
+        """
         places, *columns = map(torch.cat, zip(*self._finals, strict=True))
         order = places.argsort()
         return [column[order.to(column.device)] for column in columns]

@@ -63,7 +63,7 @@ def rollouts(env, updates=3, **options):
             made.evaluate()
             r = made.rollout
             seen += [r.observations, r.actions, r.logprobs, r.values, r.rewards, r.terminals, r.truncations]
-            seen += [r.masks, r.action_masks, r.final_observations()]
+            seen += [r.masks, r.action_masks, r.finals()[0]]
             seen = [tensor.clone() for tensor in seen]
             made.train()
         return [*seen, *made.policy.state_dict().values()]

@@ -1,14 +1,12 @@
-"""Make the README's picture: the training panel at work on Breakout.
+"""Make the pictures of the widgets, in a real JupyterLab: ``python tests/e2e/make_screenshot.py [--dark] [NAME ...]``
 
-    python tests/e2e/make_screenshot.py [seconds] [folder]
-
-Trains for ``seconds`` (default 40) in a real JupyterLab and writes ``trainer_panel.png`` (default folder:
-notebooks/images), and ``trainer_panel_dark.png`` beside it when PUFFERBENCH_DARK=1.
+Writes ``notebooks/images/NAME.png`` for each NAME (all of them when none is given; tests/e2e/pictures/ has the list);
+with ``--dark`` ``NAME_dark.png`` beside it, which is for looking at, and with ``--folder DIR`` elsewhere.
 """
 
 from __future__ import annotations
 
-import os
+import argparse
 import sys
 import tempfile
 from pathlib import Path
@@ -17,18 +15,14 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
 from e2e.jupyter import JupyterLab, Notebook, find_chromium, launch, write_notebook  # noqa: E402
-from playwright.sync_api import sync_playwright  # noqa: E402
-
-CELL = """\
-import pufferbench as pb
-
-env = pb.make("ocean-breakout", num_envs=1024)
-trainer = pb.PuffeRL(env=env)
-panel = pb.widgets.TrainerPanel(trainer)
-panel"""
+from e2e.pictures import Picture, all_pictures  # noqa: E402
+from playwright.sync_api import Browser, sync_playwright  # noqa: E402
 
 
-def main(seconds: float, folder: Path) -> None:
+def main(names: list[str], folder: Path, dark: bool) -> None:
+    known = all_pictures()
+    if unknown := sorted(set(names) - known.keys()):
+        sys.exit(f"there is no picture {', '.join(unknown)}; there are: {', '.join(known)}")
     chromium = find_chromium()
     if chromium is None:
         sys.exit("no Chromium on the PATH: apt install chromium, or set PUFFERBENCH_CHROMIUM")
@@ -36,32 +30,39 @@ def main(seconds: float, folder: Path) -> None:
     with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:
         lab = JupyterLab(Path(temporary) / "lab")
         try:
-            write_notebook(lab.notebooks / "breakout.ipynb", CELL)
             browser = launch(playwright, chromium)
-            notebook = Notebook(browser, lab, "breakout.ipynb", width=1240, height=1300)
-            notebook.run(".pb-panel .pb-chart")
-            notebook.start_training()
-            notebook.pause(0.6 * seconds)
-            notebook.page.locator(".pb-knob-learning_rate .noUi-handle").focus()
-            notebook.page.keyboard.press("ArrowLeft")
-            notebook.page.evaluate("document.activeElement.blur()")
-            notebook.pause(0.4 * seconds)
-            panel = notebook.page.locator(".pb-panel")
-            panel.screenshot(path=folder / "trainer_panel.png")
-            if os.environ.get("PUFFERBENCH_DARK") == "1":
-                notebook.command("apputils:change-theme", {"theme": "JupyterLab Dark"})
-                notebook.pause(2)
-                panel.screenshot(path=folder / "trainer_panel_dark.png")
-            notebook.close()
+            for name in names or known:
+                take(known[name], browser, lab, folder, dark)
             browser.close()
         finally:
             lab.close()
-    print(f"{folder / 'trainer_panel.png'}: {(folder / 'trainer_panel.png').stat().st_size // 1000} kB")
+
+
+def take(picture: Picture, browser: Browser, lab: JupyterLab, folder: Path, dark: bool) -> None:
+    """Run the picture's cell, do what a person does, and photograph its element."""
+    file = f"{picture.name}.ipynb"
+    write_notebook(lab.notebooks / file, picture.cell)
+    notebook = Notebook(browser, lab, file, width=picture.width, height=picture.height)
+    notebook.run(picture.element)
+    picture.act(notebook)
+    element = notebook.page.locator(picture.element).first
+    path = folder / f"{picture.name}.png"
+    element.screenshot(path=path)
+    print(f"{path}: {path.stat().st_size // 1000} kB", flush=True)
+    if dark:
+        notebook.command("apputils:change-theme", {"theme": "JupyterLab Dark"})
+        notebook.pause(2)
+        element.screenshot(path=folder / f"{picture.name}_dark.png")
+    notebook.close()
+    lab.shut_down_kernels()
 
 
 if __name__ == "__main__":
-    arguments = sys.argv[1:]
-    main(
-        float(arguments[0]) if arguments else 40,
-        Path(arguments[1]) if len(arguments) > 1 else ROOT / "notebooks" / "images",
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="which pictures; all when none is given")
+    parser.add_argument("--folder", type=Path, default=ROOT / "notebooks" / "images")
+    parser.add_argument("--dark", action="store_true", help="a picture in the dark theme too")
+    options = parser.parse_args()
+    main(options.names, options.folder, options.dark)

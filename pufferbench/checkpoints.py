@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -10,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from pufferbench import policies, records
 from pufferbench.config import check_options
 from pufferbench.env import PufferEnv
+from pufferbench.optimizers import optimizer_arrays, optimizer_state
 from pufferbench.records import CheckpointError
 
 if TYPE_CHECKING:
@@ -47,8 +46,7 @@ def _describe_env(env: PufferEnv) -> dict[str, Any]:
 def save(trainer: PuffeRL, path: Path, metadata: Mapping[str, Any]) -> None:
     """Write weights, optimizer, generator, counters and options. Raises :class:`CheckpointError`."""
     tensors = {f"policy.{name}": tensor for name, tensor in trainer.policy.state_dict().items()}
-    for index, moments in trainer.optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in moments.items()}
+    tensors |= optimizer_arrays(trainer.optimizer)
     tensors["generator"] = trainer.generator.get_state()
     header = {
         **describe(trainer),
@@ -81,7 +79,7 @@ def load(trainer: PuffeRL, path: Path) -> dict[str, Any]:
         recent = {str(name): [float(v) for v in values] for name, values in header["recent"].items()}
         generator = torch.Generator()
         generator.set_state(torch.tensor(arrays["generator"]))
-        moments = _optimizer_state(trainer.optimizer, arrays)
+        moments = optimizer_state(trainer.optimizer, arrays)
         metadata = dict(header["metadata"])
         env_state = _env_state(trainer.env, arrays)
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
@@ -127,22 +125,3 @@ def _env_state(env: PufferEnv, arrays: Mapping[str, np.ndarray]) -> dict[str, np
             f"{'are' if len(differ) > 1 else 'is'} in one of them only, or of another shape"
         )
     return saved
-
-
-def _optimizer_state(optimizer: torch.optim.Optimizer, arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """Adam's state in a checkpoint, as torch has it; ValueError when it belongs to another policy."""
-    state: dict[int, dict[str, Tensor]] = defaultdict(dict)
-    for name, array in arrays.items():
-        if name.startswith("optimizer."):
-            _, index, moment = name.split(".")
-            state[int(index)][moment] = torch.tensor(array)
-    own = optimizer.state_dict()
-    parameters = optimizer.param_groups[0]["params"]
-    if state and sorted(state) != list(range(len(parameters))):
-        raise ValueError(f"its optimizer has {len(state)} parameters, this policy {len(parameters)}")
-    for number, moments in state.items():
-        shape = tuple(parameters[number].shape)
-        shapes = {name: tuple(tensor.shape) for name, tensor in moments.items()}
-        if shapes != {"step": (), "exp_avg": shape, "exp_avg_sq": shape}:
-            raise ValueError(f"its optimizer's state of parameter {number} is not Adam's for shape {shape}")
-    return {"state": dict(state), "param_groups": own["param_groups"]}

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import accumulate, pairwise
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from gymnasium import spaces
 from torch import Tensor, nn
 
 from pufferbench import fused_kernels as kernels
+from pufferbench.kernels import Objective
 from pufferbench.policies import MLP
 
 CHUNK = 1024  # rows; 128 hidden units of them are 512 kB
@@ -89,14 +91,9 @@ class Fused:
         return torch.from_numpy(values)
 
     def gradients(
-        self,
-        batch: Mapping[str, Tensor],
-        index: Tensor,
-        clip_coef: float,
-        vf_coef: float,
-        ent_coef: float,
-        normalize_advantages: bool,
+        self, batch: Mapping[str, Tensor], index: Tensor, objective: Objective
     ) -> tuple[Tensor, Tensor]:
+        clip_coef, vf_coef, ent_coef, normalize_advantages = objective
         rows, count = index.numpy(), len(index)
         arrays = {name: tensor.numpy() for name, tensor in batch.items() if name != "observations"}
         arrays["observations"] = _rows(batch["observations"])
@@ -126,6 +123,9 @@ class Fused:
         policy_loss, value_loss, entropy = statistics[:3]
         loss = policy_loss + vf_coef * value_loss - ent_coef * entropy
         return torch.tensor(loss, dtype=torch.float32), torch.from_numpy(statistics).float()
+
+    def epoch(self, *_: Any) -> None:
+        return None
 
     def _hand_over(self) -> None:
         """The parts' sums become the parameters' gradients."""

@@ -6,6 +6,7 @@ The tests hold both advantage kernels against a plain loop, and the loss against
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -120,6 +121,20 @@ def advantages_torch(
 
 
 LOSS_STATISTICS = ("policy_loss", "value_loss", "entropy", "approx_kl", "clip_fraction")
+
+
+class Objective(NamedTuple):
+    """The numbers in PPO's loss, for one update.
+
+    Attributes:
+        clip_coef, vf_coef, ent_coef: see :class:`pufferbench.TrainConfig`; vf_coef is per squared reward here.
+        normalize_advantages: whether each minibatch's are scaled to mean 0 and deviation 1.
+    """
+
+    clip_coef: float
+    vf_coef: float
+    ent_coef: float
+    normalize_advantages: bool = True
 
 
 def ppo_loss(

@@ -7,7 +7,7 @@ the same sums for the standard MLP on a CPU, several times as fast. A test holds
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from pufferbench.config import ConfigError, TrainConfig
 from pufferbench.fused import Fused, misfit
-from pufferbench.kernels import ppo_loss
+from pufferbench.kernels import Objective, ppo_loss
 from pufferbench.policies import MLP
 from pufferbench.pytorch import Logits, sample
 from pufferbench.recurrent import is_recurrent, one_by_one, step
@@ -43,18 +43,31 @@ class Learner(Protocol):
         """Values ``[rows]`` of ``observations [rows, *shape]``."""
 
     def gradients(
-        self,
-        batch: Mapping[str, Tensor],
-        index: Tensor,
-        clip_coef: float,
-        vf_coef: float,
-        ent_coef: float,
-        normalize_advantages: bool,
+        self, batch: Mapping[str, Tensor], index: Tensor, objective: Objective
     ) -> tuple[Tensor, Tensor]:
         """PPO's loss over ``index``, one of the :func:`minibatches`; its gradients go into the parameters' ``grad``.
 
         Returns:
             ``(loss, statistics)``, the latter of :data:`pufferbench.kernels.LOSS_STATISTICS`.
+        """
+
+    def epoch(
+        self,
+        batch: Mapping[str, Tensor],
+        parts: Sequence[Tensor],
+        objective: Objective,
+        optimizer: torch.optim.Optimizer,
+        max_grad_norm: float,
+    ) -> Tensor | None:
+        """All gradient steps of a pass over the batch in one go, for learners that have a faster way to take them.
+
+        Args:
+            parts: the minibatches, as for :meth:`gradients`.
+            max_grad_norm: longer gradients are shortened to it before a step.
+
+        Returns:
+            The sums over the minibatches of the statistics and, last, of the gradients' norms; something that is not
+            finite if it stopped before a bad step. None: no such way, so that PuffeRL takes one step after another.
         """
 
 
@@ -109,21 +122,18 @@ class Autograd:
         return self._forward(observations)[1].flatten()
 
     def gradients(
-        self,
-        batch: Mapping[str, Tensor],
-        index: Tensor,
-        clip_coef: float,
-        vf_coef: float,
-        ent_coef: float,
-        normalize_advantages: bool,
+        self, batch: Mapping[str, Tensor], index: Tensor, objective: Objective
     ) -> tuple[Tensor, Tensor]:
         part, logits, value = self.again(batch, index)
-        if normalize_advantages:
+        if objective.normalize_advantages:
             part["advantages"] = normalized(part["advantages"])
-        loss, statistics = ppo_loss(logits, value.flatten(), part, clip_coef, vf_coef, ent_coef)
+        loss, statistics = ppo_loss(logits, value.flatten(), part, *objective[:3])
         self.policy.zero_grad()
         loss.backward()
         return loss.detach(), statistics
+
+    def epoch(self, *_: Any) -> None:
+        return None
 
     def again(self, batch: Mapping[str, Tensor], index: Tensor) -> tuple[dict[str, Tensor], Logits, Tensor]:
         """The decisions of ``index``, and what the policy says about them now: ``(decisions, logits, value)``."""

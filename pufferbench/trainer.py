@@ -7,13 +7,14 @@ the details of Huang et al. (2022), "The 37 implementation details of PPO". Each
     train()         estimate the advantages, then ``update_epochs`` passes of minibatch gradient steps
     mean_and_log()  one flat record of what happened
 
-The arithmetic (advantages, loss) is in kernels.py, sampling in pytorch.py, files in records.py.
+The arithmetic (advantages, loss) is in kernels.py, what computes gradients in learner.py, sampling in pytorch.py,
+the record in reports.py, files in records.py.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -23,15 +24,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pufferbench import checkpoints, policies, records, recurrent, registry
+from pufferbench import checkpoints, policies, records, recurrent, registry, reports
 from pufferbench.collect import Collector
 from pufferbench.config import LiveOption, Requests, TrainConfig, check_device, check_options, resolve
 from pufferbench.emulation import as_puffer
 from pufferbench.env import PufferEnv, game_seed
 from pufferbench.errors import PufferBenchError
-from pufferbench.kernels import LOSS_STATISTICS, advantages, explained_variance
+from pufferbench.kernels import LOSS_STATISTICS, Objective, advantages, explained_variance
 from pufferbench.learner import choose_learner, minibatches
 from pufferbench.meters import EpisodeMeter, Stopwatch
+from pufferbench.optimizers import make_optimizer
 from pufferbench.pytorch import draw_noise, torch_threads
 from pufferbench.records import Record, RunFolder
 from pufferbench.rollout import Rollout
@@ -76,7 +78,7 @@ class PuffeRL:
         learner: what computes the gradients, see :mod:`pufferbench.learner`; ``learner.name`` says which.
         update, global_step: updates done, and steps in them, counted over all agents.
         snapshot: the weights at the last update boundary.
-        gate: called before every env step and every minibatch; it may block (a pause) or raise
+        gate: called before every env step, pass over the batch and minibatch; it may block (a pause) or raise
             :class:`StopTraining`. The partly done update is dropped, the trainer stays usable.
         last_record: what :meth:`mean_and_log` returned last.
     """
@@ -110,7 +112,7 @@ class PuffeRL:
         if not isinstance(policy, nn.Module):
             policy = policies.from_preset(policy, preset.get("policy", {}), env, self.config.seed)
         self.policy = policy.to(self.device)
-        self.optimizer = self._make_optimizer()
+        self.optimizer = make_optimizer(self.policy, self.config)
         # Not torch's global one, which others use too; on the CPU, so that any device gets the same numbers
         self.generator = torch.Generator().manual_seed(self.config.seed)
         self.collector.reset(self.config.seed)
@@ -214,7 +216,12 @@ class PuffeRL:
         # The value loss is measured against the error of a constant (and at least 1 % of the mean): so it
         # weighs the same beside the policy loss, whatever the size of the rewards
         constant_error = (returns - batch["values"].mean()).square().mean() + (0.01 * returns.mean()).square()
-        vf_coef = config.vf_coef / (constant_error.item() + 1e-8)
+        objective = Objective(
+            config.clip_coef,
+            config.vf_coef / (constant_error.item() + 1e-8),
+            config.ent_coef,
+            config.normalize_advantages,
+        )
         if (update := getattr(policy, "update_value_scale", None)) is not None:
             update(returns)
         for group in self.optimizer.param_groups:
@@ -222,22 +229,32 @@ class PuffeRL:
 
         totals, steps = torch.zeros(len(LOSS_STATISTICS) + 1, device=self.device), 0
         for _ in range(config.update_epochs):
-            for index in minibatches(batch, self._minibatch_size, self.generator):
-                self._wait_at_gate("train")
-                coefs = config.clip_coef, vf_coef, config.ent_coef
-                loss, statistics = self.learner.gradients(batch, index, *coefs, config.normalize_advantages)
-                norm = nn.utils.clip_grad_norm_(policy.parameters(), config.max_grad_norm)
-                if not math.isfinite((loss + norm).item()):
-                    self.optimizer.zero_grad()
-                    raise self._non_finite("the loss")
-                self.optimizer.step()
-                totals[:-1] += statistics
-                totals[-1] += norm
-                steps += 1
+            parts = minibatches(batch, self._minibatch_size, self.generator)
+            self._wait_at_gate("train")
+            done = self.learner.epoch(batch, parts, objective, self.optimizer, config.max_grad_norm)
+            totals += self._epoch(batch, parts, objective) if done is None else done
+            if not totals.isfinite().all():
+                raise self._non_finite("the loss")
+            steps += len(parts)
         if (update := getattr(policy, "update_statistics", None)) is not None:
             update(batch["observations"])  # after learning: the logprobs belong to the statistics of before
         means = (totals / steps).tolist()
         return result | dict(zip((*LOSS_STATISTICS, "grad_norm"), means, strict=True))
+
+    def _epoch(self, batch: dict[str, Tensor], parts: Sequence[Tensor], objective: Objective) -> Tensor:
+        """A gradient step for each of the minibatches. Returns the sums of their statistics and gradients' norms."""
+        totals = torch.zeros(len(LOSS_STATISTICS) + 1, device=self.device)
+        for part in parts:
+            self._wait_at_gate("train")
+            loss, statistics = self.learner.gradients(batch, part, objective)
+            norm = nn.utils.clip_grad_norm_(self.policy.parameters(), self.config.max_grad_norm)
+            if not math.isfinite((loss + norm).item()):
+                self.optimizer.zero_grad()
+                raise self._non_finite("the loss")
+            self.optimizer.step()
+            totals[:-1] += statistics
+            totals[-1] += norm
+        return totals
 
     def _non_finite(self, what: str) -> NonFiniteLoss:
         hint = self.rollout.find_non_finite() or "lower the learning rate, or max_grad_norm"
@@ -249,40 +266,21 @@ class PuffeRL:
     # -- reporting ------------------------------------------------------------------------------
 
     def mean_and_log(self) -> Record:
-        """The record of the last update: a flat dict of plain numbers, which is also logged and stored.
+        """The :func:`pufferbench.reports.record` of the last update, a flat dict of plain numbers.
 
-        Counters (``update, global_step, total_timesteps``), time (``elapsed, eta, time_*`` in seconds, and
-        ``sps``, steps per second), means over the ``episodes`` that ended in this update (``episode_return,
-        episode_length`` and the environment's own; absent when none ended) and over the last 100
-        (``episode_return_100``, ...), the losses, the options in force, and ``changes`` if there were any.
+        It is also stored in the run folder, logged, and given to the subscribers.
         """
         if self.update == self._recorded:
             return self.last_record  # nothing new
-        config, times = self.config, self._watch.times
         seconds = self._watch.total()
         self.elapsed += seconds
-        record: Record = {
-            "update": self.update,
-            "global_step": self.global_step,
-            "total_timesteps": config.total_timesteps,
-            "elapsed": self.elapsed,
-            "eta": self.elapsed / self.global_step * max(0, config.total_timesteps - self.global_step),
-            "sps": self.rollout.size / seconds,
-            "deterministic": self.collector.deterministic,
-            **{f"time_{name}": times[name] for name in ("env", "policy", "copy", "train", "other")},
-            **self._losses,
-            **config.live(),
-            "learning_rate": self.optimizer.param_groups[0]["lr"],
-        }
-        for name, value in self.episodes.means().items():
-            record[f"env_{name}" if name in record else name] = value
-        if self._changes:
-            record["changes"] = self._changes
-            self._changes = {}
+        record = reports.record(self, self._watch.times, seconds, self._losses, self._changes)
+        self._changes = {}
         self.last_record, self._recorded = record, self.update
         if self.run is not None:
             self.run.append(record)
-            if config.checkpoint_interval and self.update % config.checkpoint_interval == 0:
+            interval = self.config.checkpoint_interval
+            if interval and self.update % interval == 0:
                 self.save_checkpoint()
         if self.logger is not None:
             self.logger.log(record)
@@ -335,7 +333,7 @@ class PuffeRL:
         self.device = torch.device(self.config.device)
         moments = self.optimizer.state_dict()
         self.policy.to(self.device)
-        self.optimizer = self._make_optimizer()
+        self.optimizer = make_optimizer(self.policy, self.config)
         self.optimizer.load_state_dict(moments)
         memory = self.rollout.memory
         self._set_up_device()
@@ -358,10 +356,6 @@ class PuffeRL:
         return min(1.0, self.global_step / self.config.total_timesteps)
 
     # -- making, saving, closing ----------------------------------------------------------------
-
-    def _make_optimizer(self) -> torch.optim.Optimizer:
-        parameters = [parameter for parameter in self.policy.parameters() if parameter.requires_grad]
-        return torch.optim.Adam(parameters, self.config.learning_rate, eps=1e-5, fused=True)
 
     def _set_up_device(self) -> None:
         """What depends on the device: storage, compiled policy; and try the policy once, to explain errors."""

@@ -15,6 +15,7 @@ import pufferbench
 from pufferbench import PuffeRL
 from pufferbench.config import ConfigError
 from pufferbench.fused import CHUNK, Fused, misfit
+from pufferbench.kernels import Objective
 from pufferbench.learner import Autograd
 from pufferbench.policies import MLP
 from pufferbench.pytorch import draw_noise
@@ -104,7 +105,7 @@ def test_losses_and_gradients_agree(case, normalize):
     index = torch.randperm(ROWS)[: CHUNK + 333]
     results = []
     for learner in (Autograd(policy, policy), Fused(policy)):
-        loss, statistics = learner.gradients(batch, index, 0.2, 0.7, 0.02, normalize)
+        loss, statistics = learner.gradients(batch, index, Objective(0.2, 0.7, 0.02, normalize))
         results.append((loss, statistics, [parameter.grad.clone() for parameter in policy.parameters()]))
     (loss, statistics, gradients), (fused_loss, fused_statistics, fused_gradients) = results
     assert statistics[4] > 0.01 or action_space == spaces.Discrete(1)  # clipped ratios are among them
@@ -125,7 +126,7 @@ def test_ratios_at_the_edge_of_the_clip():
     batch["advantages"] = torch.tensor([1.0] * 6 + [-1.0] * 6)
     gradients = []
     for learner in (fresh, Fused(policy)):
-        learner.gradients(batch, torch.arange(12), 0.2, 0.0, 0.0, False)
+        learner.gradients(batch, torch.arange(12), Objective(0.2, 0.0, 0.0, False))
         gradients.append(policy.hidden.weight.grad.clone())
     torch.testing.assert_close(gradients[1], gradients[0], atol=1e-6, rtol=1e-5)
 
@@ -161,7 +162,7 @@ def test_nan_is_not_lost_on_the_way(where, case):
     spoilt = policy.hidden.weight.detach() if where == "weights" else batch[where]
     spoilt.view(-1)[7] = float("nan")
     for learner in (Autograd(policy, policy), Fused(policy)):
-        assert learner.gradients(batch, torch.arange(ROWS), 0.2, 0.5, 0.01, True)[0].isnan()
+        assert learner.gradients(batch, torch.arange(ROWS), Objective(0.2, 0.5, 0.01))[0].isnan()
 
 
 def test_one_thread_and_two_give_the_same_bits():
@@ -169,7 +170,7 @@ def test_one_thread_and_two_give_the_same_bits():
     batch = batch_for(policy, observations, None)
     index, found = torch.randperm(9000), []
     for threads in (1, 2, 2):
-        loss, statistics = Fused(policy, threads).gradients(batch, index, 0.2, 0.5, 0.01, True)
+        loss, statistics = Fused(policy, threads).gradients(batch, index, Objective(0.2, 0.5, 0.01))
         found.append([loss, statistics, *(parameter.grad.clone() for parameter in policy.parameters())])
     for other in found[1:]:
         assert all(torch.equal(a, b) for a, b in zip(found[0], other, strict=True))

@@ -348,7 +348,7 @@ def test_an_interrupted_update_is_dropped_and_the_trainer_stays_usable(interrupt
     assert run(trainer, 1)["update"] == 2
 
 
-def test_the_gate_is_called_before_every_step_and_minibatch_and_its_time_does_not_count():
+def test_the_gate_is_called_before_every_step_pass_and_minibatch_and_its_time_does_not_count():
     trainer = PuffeRL(Bandit(8), bptt_horizon=16, minibatch_size=32, update_epochs=2)
     calls = 0
 
@@ -360,7 +360,7 @@ def test_the_gate_is_called_before_every_step_and_minibatch_and_its_time_does_no
 
     trainer.gate = gate
     record = run(trainer, 1)
-    assert calls == 16 + 2 * 4
+    assert calls == 16 + 2 * (1 + 4)  # steps; passes, and the minibatches of each
     assert record["elapsed"] < 0.3
 
 

@@ -1,0 +1,51 @@
+"""The record of an update: what a trainer says about it, as a flat dict of plain numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from pufferbench.records import Record
+
+if TYPE_CHECKING:
+    from pufferbench.trainer import PuffeRL
+
+
+def record(
+    trainer: PuffeRL,
+    times: Mapping[str, float],
+    seconds: float,
+    losses: Mapping[str, float],
+    changes: Mapping[str, dict[str, Any]],
+) -> Record:
+    """What happened in the last update of ``trainer``.
+
+    Counters (``update, global_step, total_timesteps``), time (``elapsed, eta, time_*`` in seconds, and
+    ``sps``, steps per second), means over the ``episodes`` that ended in this update (``episode_return,
+    episode_length`` and the environment's own; absent when none ended) and over the last 100
+    (``episode_return_100``, ...), the losses, the options in force, and ``changes`` if there were any.
+
+    Args:
+        times, seconds: of the update, by what took them and in all.
+        losses: and other statistics of learning, by name.
+        changes: of options, ``{name: {"old": ..., "new": ...}}``.
+    """
+    config = trainer.config
+    told: Record = {
+        "update": trainer.update,
+        "global_step": trainer.global_step,
+        "total_timesteps": config.total_timesteps,
+        "elapsed": trainer.elapsed,
+        "eta": trainer.elapsed / trainer.global_step * max(0, config.total_timesteps - trainer.global_step),
+        "sps": trainer.rollout.size / seconds,
+        "deterministic": trainer.collector.deterministic,
+        **{f"time_{name}": times[name] for name in ("env", "policy", "copy", "train", "other")},
+        **losses,
+        **config.live(),
+        "learning_rate": trainer.optimizer.param_groups[0]["lr"],
+    }
+    for name, value in trainer.episodes.means().items():
+        told[f"env_{name}" if name in told else name] = value
+    if changes:
+        told["changes"] = dict(changes)
+    return told

@@ -5,7 +5,8 @@ A policy returns *logits*, by the kind of its action space:
 =================  =============================================================================
 Discrete           a tensor ``[rows, n]``
 MultiDiscrete      a tuple of tensors ``[rows, n_k]``, one for each choice
-Box                a ``torch.distributions.Normal`` whose loc and scale are ``[rows, dimensions]``
+Box                a ``torch.distributions.Normal`` whose loc and scale are ``[rows, dimensions]``; or a
+                   :class:`pufferbench.distributions.SquashedNormal`, which never leaves the bounds
 =================  =============================================================================
 """
 
@@ -21,6 +22,7 @@ from gymnasium import spaces
 from torch import Tensor, nn
 from torch.distributions import Normal
 
+from pufferbench.distributions import SquashedNormal, actions_of, plain_entropy, plain_log_prob
 from pufferbench.recurrent import LSTMWrapper as LSTMWrapper
 from pufferbench.spaces import FlatBox, Items, Layout, Numbers, Record
 
@@ -125,7 +127,7 @@ def sample(
     """``(actions, logprobs)`` drawn with ``noise`` (of :func:`draw_noise`)."""
     if isinstance(logits, Normal):
         noise = torch.randn_like(logits.loc) if noise is None else noise
-        actions = logits.loc + logits.scale * noise
+        actions = actions_of(logits, logits.loc + logits.scale * noise)
         return actions, normal_log_prob(logits, actions)
     if isinstance(logits, Tensor):
         log_probs = masked_log_softmax(logits, action_masks)
@@ -150,9 +152,9 @@ def _inverse_cdf(log_probs: Tensor, uniform: Tensor) -> Tensor:
 
 
 def greedy(logits: Logits, action_masks: Tensor | None = None) -> Tensor:
-    """The most probable actions."""
+    """The most probable actions; of squashed ones the median."""
     if isinstance(logits, Normal):
-        return logits.loc
+        return actions_of(logits, logits.loc)
     if isinstance(logits, Tensor):
         return masked_log_softmax(logits, action_masks).argmax(1)
     masks = split_masks(action_masks, logits)
@@ -164,8 +166,8 @@ def log_prob_entropy(
 ) -> tuple[Tensor, Tensor]:
     """``(logprobs, entropy)``, both ``[rows]``, of ``actions`` under ``logits``."""
     if isinstance(logits, Normal):
-        entropy = (0.5 + 0.5 * math.log(2 * math.pi) + logits.scale.log()).sum(1)
-        return normal_log_prob(logits, actions), entropy
+        entropy = logits.entropy() if isinstance(logits, SquashedNormal) else plain_entropy(logits)
+        return normal_log_prob(logits, actions), entropy.sum(1)
     if isinstance(logits, Tensor):
         log_probs = masked_log_softmax(logits, action_masks)
         logprobs = log_probs.gather(1, actions.unsqueeze(1)).squeeze(1)
@@ -179,9 +181,10 @@ def log_prob_entropy(
 
 
 def normal_log_prob(normal: Normal, actions: Tensor) -> Tensor:
-    """Log density of ``actions``, summed over dimensions. torch's own checks its arguments at each call."""
-    z = (actions - normal.loc) / normal.scale
-    return (-0.5 * z.square() - normal.scale.log() - 0.5 * math.log(2 * math.pi)).sum(1)
+    """Log density of ``actions``, summed over dimensions."""
+    if isinstance(normal, SquashedNormal):
+        return normal.log_prob(actions).sum(1)
+    return plain_log_prob(normal, actions).sum(1)
 
 
 def masked_log_softmax(logits: Tensor, action_masks: Tensor | None) -> Tensor:

@@ -24,6 +24,8 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Normal
 
+from pufferbench.distributions import like
+
 State = tuple[Tensor, ...]  # [rows, ...] each; a state that is one tensor is a tuple of one
 
 
@@ -171,7 +173,7 @@ def _pick(logits: Sequence[Any], used: Tensor) -> Any:
         loc, scale = (
             torch.stack([getattr(part, name) for part in logits])[used] for name in ("loc", "scale")
         )
-        return Normal(loc, scale, validate_args=False)
+        return like(first, loc, scale)
     return tuple(_pick(choice, used) for choice in zip(*logits, strict=True))
 
 

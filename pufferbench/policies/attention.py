@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import torch
 from gymnasium import spaces
@@ -26,6 +28,8 @@ class Attention(Normalizes, ActorCritic):
         action_space: one agent's Discrete, MultiDiscrete or Box.
         hidden_size: width of all layers; a multiple of ``num_heads``.
         num_heads: how many questions an entity asks at once.
+        log_std: of actions that are a Box, where their deviations come from: "parameter" or "state".
+        squash: of actions that are a Box with bounds, whether a tanh bends them into these.
     """
 
     def __init__(
@@ -34,6 +38,8 @@ class Attention(Normalizes, ActorCritic):
         action_space: spaces.Space,
         hidden_size: int = 64,
         num_heads: int = 4,
+        log_std: Literal["parameter", "state"] = "parameter",
+        squash: bool = False,
     ) -> None:
         super().__init__(
             hidden_size=check_size("hidden_size", hidden_size), num_heads=check_size("num_heads", num_heads)
@@ -58,7 +64,7 @@ class Attention(Normalizes, ActorCritic):
         self.questions = layer_init(nn.Linear(hidden_size, 3 * hidden_size), std=1.0)  # and keys, and answers
         self.answer = layer_init(nn.Linear(hidden_size, hidden_size), std=1.0)
         self.hidden = layer_init(nn.Linear(hidden_size, hidden_size))
-        self.add_heads(action_space, hidden_size)
+        self.add_heads(action_space, hidden_size, log_std, squash)
 
     def features(self, observations: Tensor) -> Tensor:
         """Observations ``[rows, entities, features]`` -> ``[rows * entities, features]``, float32."""

@@ -25,6 +25,8 @@ class CNN(ActorCritic):
         action_space: one agent's Discrete, MultiDiscrete or Box.
         architecture: "nature" or "impala".
         hidden_size: width of the hidden layer (512 in Mnih et al., 256 in Espeholt et al.).
+        log_std: of actions that are a Box, where their deviations come from: "parameter" or "state".
+        squash: of actions that are a Box with bounds, whether a tanh bends them into these.
     """
 
     def __init__(
@@ -33,12 +35,14 @@ class CNN(ActorCritic):
         action_space: spaces.Space,
         architecture: Literal["nature", "impala"] = "nature",
         hidden_size: int = 256,
+        log_std: Literal["parameter", "state"] = "parameter",
+        squash: bool = False,
     ) -> None:
         super().__init__(architecture=architecture, hidden_size=check_size("hidden_size", hidden_size))
         self.picture = picture = Picture(observation_space)
         size = picture.channels, picture.height, picture.width
         self.layers = picture_layers(architecture, *size, hidden_size)
-        self.add_heads(action_space, hidden_size)
+        self.add_heads(action_space, hidden_size, log_std, squash)
 
     def encode(self, observations: Tensor) -> Tensor:
         """Observations ``[rows, *shape]`` -> hidden ``[rows, hidden_size]``."""

@@ -11,6 +11,7 @@ from gymnasium import spaces
 from torch import Tensor, nn
 from torch.distributions import Normal
 
+from pufferbench.distributions import SquashedNormal
 from pufferbench.errors import did_you_mean
 from pufferbench.pytorch import Logits
 
@@ -40,7 +41,9 @@ class ActorCritic(nn.Module):
     action_middle: Tensor
     action_half: Tensor
 
-    def add_heads(self, action_space: spaces.Space, hidden_size: int, log_std: str = "parameter") -> None:
+    def add_heads(
+        self, action_space: spaces.Space, hidden_size: int, log_std: str = "parameter", squash: bool = False
+    ) -> None:
         """The last layer. To be called when the other layers are made.
 
         Args:
@@ -49,16 +52,21 @@ class ActorCritic(nn.Module):
             hidden_size: width of what :meth:`encode` returns.
             log_std: where a Box's deviations come from: ``"parameter"``, one for each dimension, the same
                 everywhere; or ``"state"``, further outputs of the network.
+            squash: bend a Box's actions into its bounds with a tanh
+                (:class:`pufferbench.distributions.SquashedNormal`). Otherwise those outside are cut off.
         """
         check_choice("log_std", log_std, ("parameter", "state"))
         continuous = isinstance(action_space, spaces.Box)
         if log_std == "state" and not continuous:
             raise ValueError(f"log_std='state' is for actions that are a Box, not {action_space}")
-        if log_std != "parameter":  # what is usual needs no mention
-            self.arguments["log_std"] = log_std
+        if squash and not (continuous and action_space.is_bounded()):
+            raise ValueError(f"squash=True is for actions that are a Box with bounds, not {action_space}")
+        usual = {"log_std": "parameter", "squash": False}  # which needs no mention
+        asked = {"log_std": log_std, "squash": bool(squash)}
+        self.arguments |= {name: value for name, value in asked.items() if value != usual[name]}
         self.action_space, self.hidden_size = action_space, hidden_size
         self.sizes = output_sizes(action_space)
-        self._std_of_state = log_std == "state"
+        self._std_of_state, self._squash = log_std == "state", bool(squash)
         outputs = sum(self.sizes) * (2 if self._std_of_state else 1)
         # One matrix for logits and value: two narrow products cost almost twice as much as one
         self.heads = nn.Linear(hidden_size, outputs + 1)
@@ -97,6 +105,9 @@ class ActorCritic(nn.Module):
             log_std = log_std.clamp(-5, 2)  # 0.007 to 7 half widths: no further, or exp overflows
         else:
             log_std = self.log_std
+        if self._squash:
+            scale = log_std.exp().expand_as(logits)
+            return SquashedNormal(logits, scale, self.action_middle, self.action_half), value
         mean = self.action_middle + self.action_half * logits
         deviation = (self.action_half * log_std.exp()).expand_as(mean)
         return Normal(mean, deviation, validate_args=False), value

@@ -18,6 +18,7 @@ class LSTM(LSTMWrapper):
         action_space: one agent's Discrete, MultiDiscrete or Box.
         hidden_size: width of the hidden layer, and number of LSTM cells.
         log_std: of actions that are a Box, where their deviations come from: "parameter" or "state".
+        squash: of actions that are a Box with bounds, whether a tanh bends them into these.
     """
 
     def __init__(
@@ -26,7 +27,8 @@ class LSTM(LSTMWrapper):
         action_space: spaces.Space,
         hidden_size: int = 128,
         log_std: Literal["parameter", "state"] = "parameter",
+        squash: bool = False,
     ) -> None:
-        inner = MLP(observation_space, action_space, hidden_size, log_std)
+        inner = MLP(observation_space, action_space, hidden_size, log_std, squash)
         super().__init__(inner, hidden_size, hidden_size)
         self.arguments = inner.arguments

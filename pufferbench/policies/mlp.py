@@ -26,6 +26,7 @@ class MLP(Normalizes, ActorCritic):
             is the middle, and -1 and 1 are the bounds.
         hidden_size: width of the hidden layer.
         log_std: of actions that are a Box, where their deviations come from: "parameter" or "state".
+        squash: of actions that are a Box with bounds, whether a tanh bends them into these.
     """
 
     features: Features
@@ -36,13 +37,14 @@ class MLP(Normalizes, ActorCritic):
         action_space: spaces.Space,
         hidden_size: int = 128,
         log_std: Literal["parameter", "state"] = "parameter",
+        squash: bool = False,
     ) -> None:
         super().__init__(hidden_size=check_size("hidden_size", hidden_size))
         self.features = Features(observation_space)
         self.inputs = inputs = self.features.size
         self.hidden = layer_init(nn.Linear(inputs, hidden_size))
         self.add_statistics(*first_guess(observation_space, inputs), self.features.scaled)
-        self.add_heads(action_space, hidden_size, log_std)
+        self.add_heads(action_space, hidden_size, log_std, squash)
 
     def encode(self, observations: Tensor) -> Tensor:
         """Observations ``[rows, *shape]`` -> hidden ``[rows, hidden_size]``."""

@@ -32,6 +32,8 @@ class MultiInput(Normalizes, ActorCritic):
         action_space: one agent's Discrete, MultiDiscrete or Box.
         architecture: of the networks for pictures, see :class:`CNN`.
         hidden_size: width of each part's layer and of the common one.
+        log_std: of actions that are a Box, where their deviations come from: "parameter" or "state".
+        squash: of actions that are a Box with bounds, whether a tanh bends them into these.
     """
 
     def __init__(
@@ -40,6 +42,8 @@ class MultiInput(Normalizes, ActorCritic):
         action_space: spaces.Space,
         architecture: Literal["nature", "impala"] = "nature",
         hidden_size: int = 128,
+        log_std: Literal["parameter", "state"] = "parameter",
+        squash: bool = False,
     ) -> None:
         super().__init__(architecture=architecture, hidden_size=check_size("hidden_size", hidden_size))
         self.space = observation_space
@@ -71,7 +75,7 @@ class MultiInput(Normalizes, ActorCritic):
             self.other_layer = layer_init(nn.Linear(sum(sizes), hidden_size))
             branches += 1
         self.hidden = layer_init(nn.Linear(branches * hidden_size, hidden_size))
-        self.add_heads(action_space, hidden_size)
+        self.add_heads(action_space, hidden_size, log_std, squash)
 
     def features(self, observations: Tensor) -> Tensor:
         """What is not pictures: observations ``[rows, *shape]`` -> ``[rows, size]``."""

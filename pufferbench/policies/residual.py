@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from gymnasium import spaces
 from torch import Tensor, nn, relu, relu_
 
@@ -21,6 +23,8 @@ class ResidualMLP(Normalizes, ActorCritic):
         observation_space, action_space: as for the MLP.
         hidden_size: width of all hidden layers.
         blocks: how many, of two layers each.
+        log_std: of actions that are a Box, where their deviations come from: "parameter" or "state".
+        squash: of actions that are a Box with bounds, whether a tanh bends them into these.
     """
 
     def __init__(
@@ -29,6 +33,8 @@ class ResidualMLP(Normalizes, ActorCritic):
         action_space: spaces.Space,
         hidden_size: int = 128,
         blocks: int = 2,
+        log_std: Literal["parameter", "state"] = "parameter",
+        squash: bool = False,
     ) -> None:
         super().__init__(
             hidden_size=check_size("hidden_size", hidden_size), blocks=check_size("blocks", blocks)
@@ -38,7 +44,7 @@ class ResidualMLP(Normalizes, ActorCritic):
         self.blocks = nn.Sequential(*(_Block(hidden_size) for _ in range(blocks)))
         self.last_norm = nn.LayerNorm(hidden_size)
         self.add_statistics(*first_guess(observation_space, self.features.size), self.features.scaled)
-        self.add_heads(action_space, hidden_size)
+        self.add_heads(action_space, hidden_size, log_std, squash)
 
     def encode(self, observations: Tensor) -> Tensor:
         """Observations ``[rows, *shape]`` -> hidden ``[rows, hidden_size]``."""

@@ -52,9 +52,9 @@ def neighbours(kinds: np.ndarray) -> np.ndarray:
     return following
 
 
-def rules(kinds, starts, colors):
+def rules(kinds, starts, colors, bonus):
     """The game's functions for one map. It is constant in them, so that it costs neither state nor time."""
-    following, kind_of = neighbours(kinds), kinds.ravel()
+    following, kind_of, bonus_of = neighbours(kinds), kinds.ravel(), np.float32(bonus).ravel()
 
     def reset(s):
         s.cell = starts[randint(s, len(starts))]
@@ -65,7 +65,7 @@ def rules(kinds, starts, colors):
         turn = (chance < s.slip) - 2 * (chance < 0.5 * s.slip)
         s.cell = following[s.cell, (action + turn) & 3]
         kind = kind_of[s.cell]
-        reward = s.step_reward
+        reward = s.step_reward + bonus_of[s.cell]
         if kind == GOAL:
             reward += s.goal_reward
             s.score = 1
@@ -140,6 +140,8 @@ class Gridworld(OceanEnv):
     | ``G`` | goal |
     | ``P`` (or ``H``) | pit |
 
+    A map may also have ``bonus``, an array ``[rows, columns]``: what entering each cell gives besides.
+
     Observation, ``uint8[12]`` (in general rows x columns): 1 at the agent's cell, counted row by row, else 0.
 
     Action, ``Discrete(4)``: 0 left, 1 down, 2 right, 3 up. With probability ``slip`` the step goes a quarter turn
@@ -174,7 +176,8 @@ class Gridworld(OceanEnv):
         "agent": palette.SKY_BLUE,
     }
     kinds, starts = read_map(map)
-    reset, step, observe, draw = rules(kinds, starts, colors)
+    bonus = np.zeros(kinds.shape)
+    reset, step, observe, draw = rules(kinds, starts, colors, bonus)
     observation = Box(0, 1, (kinds.size,), np.uint8)
     action = Discrete(4)
     metrics = ("score",)
@@ -196,7 +199,14 @@ class Gridworld(OceanEnv):
     def __init_subclass__(cls, **kwargs):
         if "map" in vars(cls):  # a map of its own needs functions of its own
             cls.kinds, cls.starts = read_map(cls.map, f"{cls.__name__}.map")
-            cls.reset, cls.step, cls.observe, cls.draw = rules(cls.kinds, cls.starts, cls.colors)
+            cls.bonus = (
+                np.zeros(cls.kinds.shape) if "bonus" not in vars(cls) else np.asarray(cls.bonus, float)
+            )
+            if cls.bonus.shape != cls.kinds.shape:
+                raise GameError(
+                    f"{cls.__name__}.bonus has shape {cls.bonus.shape}, the map {cls.kinds.shape} (rows, columns)"
+                )
+            cls.reset, cls.step, cls.observe, cls.draw = rules(cls.kinds, cls.starts, cls.colors, cls.bonus)
             cls.observation = Box(0, 1, (cls.kinds.size,), np.uint8)
             height, width = cls.kinds.shape
             side = max(400 // max(height, width), 16)
@@ -219,7 +229,7 @@ class Gridworld(OceanEnv):
                     extra = {GOAL: p["goal_reward"], PIT: p["pit_reward"]}.get(int(kind_of[there]), 0.0)
                     transitions[cell, action, there] += chance
                     if chance > 0:
-                        rewards[cell, action, there] = p["step_reward"] + extra
+                        rewards[cell, action, there] = p["step_reward"] + self.bonus.flat[there] + extra
         return Tables(transitions, rewards, terminals)
 
 

@@ -18,8 +18,10 @@ from pufferbench.config import ConfigError, TrainConfig
 from pufferbench.fused import Fused, misfit
 from pufferbench.kernels import Objective, ppo_loss
 from pufferbench.policies import MLP
-from pufferbench.pytorch import Logits, sample
+from pufferbench.pytorch import Logits, in_bfloat16, sample
 from pufferbench.recurrent import is_recurrent, one_by_one, step
+
+Cast = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 class Learner(Protocol):
@@ -77,13 +79,19 @@ def choose_learner(policy: nn.Module, device: torch.device, config: TrainConfig)
     Raises:
         ConfigError: it names one that cannot.
     """
-    reason = "compile=True asks for torch's code" if config.compile else misfit(policy, device)
+    if config.compile:
+        reason = "compile=True asks for torch's code"
+    elif config.precision != "float32":
+        reason = f"precision={config.precision!r} asks for torch's code"
+    else:
+        reason = misfit(policy, device)
     if config.learner == "fused" and reason:
         raise ConfigError(f"learner='fused' cannot be: {reason}; use learner='auto'")
     if config.learner != "autograd" and not reason and isinstance(policy, MLP):
         return Fused(policy, config.torch_threads)
+    cast = partial(in_bfloat16, device=device.type) if config.precision == "bfloat16" else None
     kind = RecurrentAutograd if is_recurrent(policy) else Autograd
-    return kind(policy, torch.compile(policy) if config.compile else policy)
+    return kind(policy, torch.compile(policy) if config.compile else policy, cast)
 
 
 def minibatches(batch: Mapping[str, Tensor], size: int, generator: torch.Generator) -> tuple[Tensor, ...]:
@@ -105,12 +113,14 @@ class Autograd:
     Args:
         policy: holds the parameters.
         forward: observations -> (logits, value): the policy, or what torch.compile made of it.
+        cast: makes a function that computes in other numbers, such as :func:`pufferbench.pytorch.in_bfloat16`.
     """
 
     name = "autograd"
 
-    def __init__(self, policy: nn.Module, forward: Callable[..., Any]) -> None:
-        self.policy, self._forward = policy, forward
+    def __init__(self, policy: nn.Module, forward: Callable[..., Any], cast: Cast | None = None) -> None:
+        self.policy, self._cast = policy, cast or (lambda function: function)
+        self._forward = self._cast(forward)
 
     def act(
         self, observations: Tensor, noise: Tensor, legal: Tensor | None, *state: Tensor
@@ -166,7 +176,7 @@ class RecurrentAutograd(Autograd):
         used = places >= 0
         part = {name: tensor.index_select(0, places[used]) for name, tensor in batch.items()}
         go = getattr(self.policy, "sequence", None) or partial(one_by_one, self.policy)
-        return part, *go(part["observations"], used, ended, state)
+        return part, *self._cast(go)(part["observations"], used, ended, state)
 
 
 def normalized(advantages: Tensor) -> Tensor:

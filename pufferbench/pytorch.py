@@ -13,7 +13,7 @@ Box                a ``torch.distributions.Normal`` whose loc and scale are ``[r
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -199,6 +199,29 @@ def split_masks(action_masks: Tensor | None, logits: Sequence[Tensor]) -> Sequen
     if action_masks is None:
         return [None] * len(logits)
     return action_masks.split([part.shape[1] for part in logits], 1)
+
+
+def in_bfloat16(forward: Callable[..., Any], device: str) -> Callable[..., Any]:
+    """``forward`` with its large layers in bfloat16 (torch.autocast), and what it returns in float32.
+
+    Args:
+        forward: what a policy is asked with: tensors -> tensors, Normals, and tuples of them.
+        device: "cpu" or "cuda".
+    """
+
+    def cast(*args: Any) -> Any:
+        with torch.autocast(device, torch.bfloat16):
+            return _in_float32(forward(*args))
+
+    return cast
+
+
+def _in_float32(outputs: Any) -> Any:
+    if isinstance(outputs, Tensor):
+        return outputs.float()
+    if isinstance(outputs, Normal):
+        return Normal(outputs.loc.float(), outputs.scale.float(), validate_args=False)
+    return tuple(map(_in_float32, outputs))
 
 
 @contextmanager

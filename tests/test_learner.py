@@ -16,9 +16,9 @@ from pufferbench import PuffeRL
 from pufferbench.config import ConfigError
 from pufferbench.fused import CHUNK, Fused, misfit
 from pufferbench.kernels import Objective
-from pufferbench.learner import Autograd
+from pufferbench.learner import Autograd, minibatches
 from pufferbench.policies import MLP
-from pufferbench.pytorch import draw_noise
+from pufferbench.pytorch import draw_noise, in_bfloat16
 
 NUMBERS = {n: spaces.Box(-np.inf, np.inf, (n,), np.float32) for n in (4, 28, 118)}
 BOARD = spaces.Box(0, 2, (11, 11), np.uint8)
@@ -225,3 +225,45 @@ def test_a_learner_that_cannot_be():
     with pytest.raises(ConfigError, match=r"learner='fused' cannot be: actions are Box.*use learner='auto'"):
         PuffeRL(env=env, learner="fused")
     assert PuffeRL(env=env).learner.name == "autograd"
+
+
+# -- bfloat16 -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["MLP", "ResidualMLP", "LSTM"])
+def test_bfloat16_differs_by_a_percent_and_keeps_what_is_stored_in_float32(name):
+    env = pufferbench.make("ocean-cartpole", num_envs=64)
+    found = {}
+    for precision in ("float32", "bfloat16"):
+        with PuffeRL(env, policy=name, bptt_horizon=8, precision=precision, learner="autograd") as made:
+            made.evaluate()
+            batch = made._batch()
+            index = minibatches(batch, len(batch["returns"]), made.generator)[0]
+            _, logits, values = made.learner.again(batch, index)
+            made.learner.gradients(batch, index, Objective(0.2, 0.5, 0.01, True))
+            grads = [parameter.grad for parameter in made.policy.parameters()]
+            assert {tensor.dtype for tensor in (logits, values, *grads)} == {torch.float32}
+            assert {part.dtype for part in made.rollout.memory.now} <= {torch.float32}
+            seen = torch.randn(64, 4, generator=torch.Generator().manual_seed(0))
+            found[precision] = made.learner.values(seen, *made.rollout.memory.start)
+    difference = (found["float32"] - found["bfloat16"]).abs().max() / found["float32"].abs().max()
+    assert 1e-5 < difference < 0.03
+
+
+def test_bfloat16_in_a_users_own_policy_comes_back_in_float32():
+    policy = torch.nn.Linear(4, 6)
+
+    def forward(observations):
+        outputs = policy(observations)
+        assert outputs.dtype == torch.bfloat16
+        return (outputs[:, :2], torch.distributions.Normal(outputs[:, 2:4], outputs[:, 4:5].exp())), outputs[
+            :, 5
+        ]
+
+    (logits, normal), value = in_bfloat16(forward, "cpu")(torch.randn(3, 4))
+    assert {part.dtype for part in (logits, normal.loc, normal.scale, value)} == {torch.float32}
+
+
+def test_bfloat16_is_not_for_the_fused_learner():
+    with pytest.raises(ConfigError, match="precision='bfloat16' asks for torch's code"):
+        PuffeRL("ocean-cartpole", learner="fused", precision="bfloat16")

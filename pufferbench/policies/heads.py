@@ -94,7 +94,8 @@ class ActorCritic(nn.Module):
 
     def decode(self, hidden: Tensor) -> tuple[Logits, Tensor]:
         """Hidden ``[rows, hidden_size]`` -> logits and value ``[rows]``."""
-        outputs = self.heads(hidden)
+        with torch.autocast(hidden.device.type, enabled=False):  # few numbers, and all their digits count
+            outputs = self.heads(hidden.float())
         logits, value = outputs[:, :-1], self.value_mean + self.value_std * outputs[:, -1]
         if isinstance(self.action_space, spaces.Discrete):
             return logits, value

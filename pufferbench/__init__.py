@@ -28,12 +28,12 @@ _HOME = {
     "NoLogger": "pufferbench.loggers",
     "budget": "pufferbench.notebooks",
 }
-_MODULES = {"pytorch", "policies", "vector", "widgets", "wrappers"}
+_MODULES = {"pytorch", "policies", "runs", "vector", "widgets", "wrappers"}
 
 __all__ = ["__version__", *sorted(_HOME), *sorted(_MODULES)]  # noqa: PLE0604
 
 if TYPE_CHECKING:
-    from pufferbench import policies, pytorch, vector, widgets, wrappers
+    from pufferbench import policies, pytorch, runs, vector, widgets, wrappers
     from pufferbench.check import check_env
     from pufferbench.config import TrainConfig
     from pufferbench.env import PufferEnv

@@ -115,9 +115,7 @@ def measured(runs: Any, metric: str) -> list[Run]:
         known = {name: 0 for run in loaded for name in run.metrics()}
         if not known:
             raise RunError("none of these runs has finished an update yet")
-        raise RunError(
-            f"no run has {metric!r}{did_you_mean(metric, known)} (they have {', '.join(known)})"
-        )
+        raise RunError(f"no run has {metric!r}{did_you_mean(metric, known)} (they have {', '.join(known)})")
     return having
 
 
@@ -134,7 +132,9 @@ def _curve(label: str, runs: Sequence[Run], metric: str, by: str, points: int) -
             place = which.ravel() == number
             own = values[pattern][:, place]
             value[place] = iqm(own, axis=0)
-            low[place], high[place] = bootstrap({"": own}, repetitions=500) if len(own) > 1 else (own[0], own[0])
+            low[place], high[place] = (
+                bootstrap({"": own}, repetitions=500) if len(own) > 1 else (own[0], own[0])
+            )
     return Curve(label, by, x, value, low, high, there.sum(axis=0), tuple(run.name for run in runs))
 
 

@@ -60,7 +60,8 @@ def _looks(labels: list[str]) -> dict[str, tuple[str, str]]:
     """Colour and kind of line of each group, the same in every chart."""
     each = list(dict.fromkeys(labels))
     return {
-        label: (COLOURS[i % len(COLOURS)], STYLES[i // len(COLOURS) % len(STYLES)]) for i, label in enumerate(each)
+        label: (COLOURS[i % len(COLOURS)], STYLES[i // len(COLOURS) % len(STYLES)])
+        for i, label in enumerate(each)
     }
 
 
@@ -78,7 +79,9 @@ def _curves(axes: Any, curves: list[Curve], metric: str, looks: dict[str, tuple[
     title = name.replace("_", " ")
     axes.set_title(title[:1].upper() + title[1:], loc="left", fontweight="bold", fontsize=10.5)
     many = any(len(curve.runs) > 1 for curve in curves)
-    axes.set_title("interquartile mean, 95 % interval" if many else "", loc="right", color=MUTED, fontsize=8.5)
+    axes.set_title(
+        "interquartile mean, 95 % interval" if many else "", loc="right", color=MUTED, fontsize=8.5
+    )
     axes.set_ylabel(UNITS.get(name, title))
     axes.set_xlabel(AXES[curves[0].by])
     axes.grid(axis="y", color=GRID)
@@ -93,10 +96,17 @@ def _bars(axes: Any, scores: list[Score], looks: dict[str, tuple[str, str]]) -> 
     several = len(scores[0].scores) > 1 or len({env for score in scores for env in score.scores}) > 1
     for row, score in enumerate(scores):
         colour, _ = looks[score.label]
-        axes.barh(row, score.high - score.low, left=score.low, height=0.5, color=colour, alpha=0.3, linewidth=0)
+        axes.barh(
+            row, score.high - score.low, left=score.low, height=0.5, color=colour, alpha=0.3, linewidth=0
+        )
         axes.plot([score.value], [row], marker="|", markersize=13, markeredgewidth=2.5, color=colour)
         axes.annotate(
-            f"{score.value:.4g}", (score.value, row), (0, 9), textcoords="offset points", ha="center", fontsize=8
+            f"{score.value:.4g}",
+            (score.value, row),
+            (0, 9),
+            textcoords="offset points",
+            ha="center",
+            fontsize=8,
         )
     axes.set_yticks(range(len(scores)), [_cut(score.label) for score in scores])
     axes.set_ylim(len(scores) - 0.4, -0.75)
@@ -115,9 +125,13 @@ def _profile(axes: Any, scores: list[Score], looks: dict[str, tuple[str, str]]) 
     limits = np.linspace(low - room, high + room, 201)
     for score in scores:
         colour, style = looks[score.label]
-        axes.plot(limits, performance_profile(score.scores, limits), color=colour, linestyle=style, linewidth=1.6)
+        axes.plot(
+            limits, performance_profile(score.scores, limits), color=colour, linestyle=style, linewidth=1.6
+        )
         if sum(map(len, score.scores.values())) > 2:
-            axes.fill_between(limits, *profile_band(score.scores, limits), color=colour, alpha=0.14, linewidth=0)
+            axes.fill_between(
+                limits, *profile_band(score.scores, limits), color=colour, alpha=0.14, linewidth=0
+            )
     axes.set_title("Performance profile", loc="left", fontweight="bold", fontsize=10.5)
     axes.set_ylabel("share of runs above")
     axes.set_xlabel("score")

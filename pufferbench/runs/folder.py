@@ -113,7 +113,9 @@ def load(run: Any) -> Run:
         return Run(run.path.name, run.path, run.config)
     if hasattr(run, "mean_and_log"):
         if run.run is None:
-            raise RunError("this trainer writes no run folder: make it with PuffeRL(..., run_dir='runs/first')")
+            raise RunError(
+                "this trainer writes no run folder: make it with PuffeRL(..., run_dir='runs/first')"
+            )
         return load(run.run)
     path = Path(run)
     for place in (path, Path(FOLDER) / path):

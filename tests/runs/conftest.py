@@ -15,7 +15,9 @@ from pufferbench.records import RunFolder
 def write_run(tmp_path: Path) -> Callable[..., Path]:
     """``write_run(name, returns, **train options)``: a run whose updates of 100 steps take 2 s each."""
 
-    def write(name: str, returns: list[float], env: str = "ocean-squared", total: int = 400, **train: Any) -> Path:
+    def write(
+        name: str, returns: list[float], env: str = "ocean-squared", total: int = 400, **train: Any
+    ) -> Path:
         config = {
             "env": {"id": env, "kwargs": {}},
             "policy": {"name": "MLP", "arguments": {"hidden_size": 64}},

@@ -97,9 +97,7 @@ class QuickTraining:
         policy = policies.from_preset(None, preset, env, seed)
         return PuffeRL(env=env, policy=policy, seed=seed, minibatch_size=size, **settings)
 
-    def curve(
-        self, seed: int = 0, go_on: Callable[[], bool] = lambda: True, **changes: Any
-    ) -> Curve | None:
+    def curve(self, seed: int = 0, go_on: Callable[[], bool] = lambda: True, **changes: Any) -> Curve | None:
         """Train to the end. None if ``go_on()``, asked after each update, said no."""
         began = time.perf_counter()
         trainer = self.trainer(seed, **changes)
@@ -130,8 +128,7 @@ def in_bins(grid: np.ndarray, steps: np.ndarray, returns: np.ndarray, episodes: 
 
     Args:
         grid: ``[points]``, where each bin ends, ascending.
-        steps, returns, episodes: ``[updates]``: where updates ended, the mean return and the number of the episodes that
-            ended in them.
+        steps, returns, episodes: ``[updates]``: where updates ended, and mean return and number of their episodes.
 
     Returns:
         ``[points]``. A bin without episodes has the value of the one before; if there is none, of the first with some.
@@ -328,7 +325,7 @@ class Answers:
     def wait(self, timeout: float | None = None) -> bool:
         """Until the question and the heat map are done. Returns whether they are."""
         with self._state:
-            return self._state.wait_for(lambda: self._closed or not self._busy and self._idle(), timeout)
+            return self._state.wait_for(lambda: self._closed or (not self._busy and self._idle()), timeout)
 
     def close(self) -> None:
         """End the threads; each leaves its training after the present update."""

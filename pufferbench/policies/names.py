@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,6 +27,8 @@ POLICIES: dict[str, type[nn.Module]] = {
     "MultiInput": MultiInput,
     "Attention": Attention,
 }
+
+_DRAWING = threading.Lock()
 
 
 def make(name: str, observation_space: spaces.Space, action_space: spaces.Space, **kwargs: Any) -> nn.Module:
@@ -54,7 +57,8 @@ def from_preset(policy: str | None, preset: Mapping[str, Any], env: PufferEnv, s
     name = arguments.pop("name", "MLP")
     if policy not in (None, name):
         name, arguments = policy, {}
-    with torch.random.fork_rng(devices=[]):  # torch's global generator stays where it was
+    # One thread at a time: layers draw from torch's global generator, which all threads share
+    with _DRAWING, torch.random.fork_rng(devices=[]):  # torch's global generator stays where it was
         torch.manual_seed(seed)
         return make(name, env.observation_space, env.action_space, **arguments)
 

@@ -9,5 +9,16 @@ from pufferbench.widgets.frame_view import FrameView
 from pufferbench.widgets.panel import TrainerPanel
 from pufferbench.widgets.session import Session
 from pufferbench.widgets.viewer import LiveAgent
+from pufferbench.widgets.what_if import WhatIf, what_if
 
-__all__ = ["Chart", "Curves", "FrameView", "Line", "LiveAgent", "Session", "TrainerPanel"]
+__all__ = [
+    "Chart",
+    "Curves",
+    "FrameView",
+    "Line",
+    "LiveAgent",
+    "Session",
+    "TrainerPanel",
+    "WhatIf",
+    "what_if",
+]

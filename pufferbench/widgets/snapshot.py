@@ -72,7 +72,7 @@ def as_html(png: bytes | None, alt: str, cover: str) -> str:
         return f'<div class="{cover}">{alt}</div>'
     data = base64.b64encode(png).decode("ascii")
     return (
-        f"<style>.jp-OutputArea-child:has(+ .jp-OutputArea-child .{cover}):not(:has(.pb-panel)) "
+        f"<style>.jp-OutputArea-child:has(+ .jp-OutputArea-child .{cover}):not(:has(.pb)) "
         "{ display: none; }</style>"
         f'<div class="{cover}">'
         f'<img alt="{alt}" src="data:image/png;base64,{data}" style="max-width: 100%"></div>'

@@ -16,7 +16,7 @@ function render({ model, el }) {
   model.on("change:curve change:before change:range", drawCurves);
   model.on("change:heat change:place", drawHeat);
   const resized = new ResizeObserver(() => { drawCurves(); drawHeat(); });
-  resized.observe(root);
+  for (const figure of root.children) resized.observe(figure); // one is wider while the other is hidden
   return () => {
     resized.disconnect();
     model.off("change:curve change:before change:range", drawCurves);

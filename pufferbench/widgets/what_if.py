@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import io
 import math
 import threading
 import time
@@ -21,6 +22,8 @@ from pufferbench.what_if import Answer, Answers, HeatMap, QuickTraining, values_
 from pufferbench.widgets.assets import script, style
 from pufferbench.widgets.controls import LABELS, USEFUL, make_slider
 from pufferbench.widgets.kernel import answer_during_cells
+from pufferbench.widgets.saved import Saved
+from pufferbench.widgets.snapshot import BLUE
 
 NAMES = LABELS | {
     "num_envs": "Games",
@@ -29,6 +32,7 @@ NAMES = LABELS | {
     "hidden_size": "Hidden units",
 }
 FIRST = ("learning_rate", "ent_coef", "gamma", "gae_lambda", "clip_coef", "update_epochs", *list(NAMES)[-4:])
+AXES = {"learning_rate": (3e-4, 1e-1, 0)}  # of the map, where a slider's range has too much of the same
 CELLS = 9  # along each side of the heat map
 BETWEEN = 0.04  # s between two drawings: more than a screen shows is wasted
 
@@ -47,7 +51,7 @@ class Plots(anywidget.AnyWidget):
     place = traitlets.List().tag(sync=True)  # the cell nearest to the sliders
 
 
-class WhatIf(ipywidgets.VBox):
+class WhatIf(Saved):
     """Whole trainings, recomputed while a slider moves: ``what_if("cartpole")`` as the last line of a cell.
 
     First a curve of a few seeds; when the slider rests, all of them. "Fill the map" trains a whole grid over two of the
@@ -85,7 +89,9 @@ class WhatIf(ipywidgets.VBox):
         self.x = ipywidgets.Dropdown(options=axes, value="learning_rate", description="Map over")
         self.y = ipywidgets.Dropdown(options=axes, value="ent_coef", description="and")
         self.fill_button = ipywidgets.Button(
-            description="Fill the map", icon="th", tooltip="Train every place of the grid; click a place to go there"
+            description="Fill the map",
+            icon="th",
+            tooltip="Train every place of the grid; click a place to go there",
         )
         self.fill_button.on_click(lambda _: self.fill())
         self.reset_button = ipywidgets.Button(
@@ -94,10 +100,19 @@ class WhatIf(ipywidgets.VBox):
         self.reset_button.on_click(lambda _: self.set(**self._start))
         self._start = self.values
         knobs = ipywidgets.Box([self._row(name) for name in names]).add_class("pb-what-if-knobs")
-        row = ipywidgets.HBox([self.reset_button, self.x, self.y, self.fill_button], layout={"flex_flow": "row wrap"})
+        row = ipywidgets.HBox(
+            [self.reset_button, self.x, self.y, self.fill_button], layout={"flex_flow": "row wrap"}
+        )
         super().__init__([self.status, self.plots, knobs, row])
-        self.add_class("pb").add_class("pb-what-if-panel")
-        for widget in (self.plots, *self.sliders.values(), self.x, self.y, self.fill_button, self.reset_button):
+        self.add_class("pb-what-if-panel")
+        for widget in (
+            self.plots,
+            *self.sliders.values(),
+            self.x,
+            self.y,
+            self.fill_button,
+            self.reset_button,
+        ):
             answer_during_cells(widget)
         self.answers = Answers(self.training, seeds, self._answered, self._heated)
         self.answers.ask(**self.values)
@@ -159,7 +174,9 @@ class WhatIf(ipywidgets.VBox):
         value = self.training.settings.get(option.name, option.default)
         if option.choices:
             choices = sorted({*option.choices, value})
-            slider = ipywidgets.SelectionSlider(options=choices, value=value, layout={"width": "auto", "flex": "1 1 auto"})
+            slider = ipywidgets.SelectionSlider(
+                options=choices, value=value, layout={"width": "auto", "flex": "1 1 auto"}
+            )
             slider.tooltip = f"{option.name}: {option.doc}"
         else:
             slider = make_slider(option, value)
@@ -171,8 +188,10 @@ class WhatIf(ipywidgets.VBox):
         option = self._options[name]
         tip = html.escape(f"{name}: {option.doc}", quote=True)
         text = ipywidgets.HTML(f'<span title="{tip}">{html.escape(NAMES.get(name, name))}</span>')
-        return ipywidgets.HBox([text.add_class("pb-knob-label"), self.sliders[name]]).add_class("pb-knob").add_class(
-            f"pb-knob-{name}"
+        return (
+            ipywidgets.HBox([text.add_class("pb-knob-label"), self.sliders[name]])
+            .add_class("pb-knob")
+            .add_class(f"pb-knob-{name}")
         )
 
     def _ask(self) -> None:
@@ -187,7 +206,7 @@ class WhatIf(ipywidgets.VBox):
 
     def _axis(self, name: str) -> list[Any]:
         option = self._options[name]
-        low, high, _ = USEFUL.get(name) or (option.low or 0.0, option.high or 1.0, 0)
+        low, high, _ = AXES.get(name) or USEFUL.get(name) or (option.low or 0.0, option.high or 1.0, 0)
         if option.choices:
             low, high = option.choices[0], option.choices[-1]
         return values_of(option, low, high, CELLS)
@@ -216,6 +235,7 @@ class WhatIf(ipywidgets.VBox):
                     f"{rate:.1f} trainings/s",
                     "",
                 )
+                self.keep_picture()
 
     def _heated(self) -> None:
         with self._lock:
@@ -254,6 +274,16 @@ class WhatIf(ipywidgets.VBox):
     def _say(self, words: str, kind: str) -> None:
         self.status.value = f'<span class="pb-{kind or "note"}" role="status">{html.escape(words)}</span>'
 
+    def picture(self) -> tuple[bytes | None, str]:
+        """The newest complete answer, and the heat map if there is one."""
+        answer, heat = self._rested, self.heat
+        if answer is None:
+            return None, f"Learning curves of {self.training.spec.id}: no answer yet."
+        alt = f"Learning curves of {self.training.spec.id}, {len(answer.curves)} seeds: final score {answer.final:.4g}"
+        if heat is not None:
+            alt += f"; beside it the final scores over {NAMES[heat.x[0]]} and {NAMES[heat.y[0]]}"
+        return draw(self.training.spec.id, answer, heat), alt + "."
+
     def __repr__(self) -> str:
         score = "no answer yet" if self.answer is None else f"final score {self.answer.final:.4g}"
         return f"WhatIf({self.training.spec.id}, {score})"
@@ -273,6 +303,35 @@ def as_json(answer: Answer, total: int) -> dict[str, Any]:
         "total": total,
         "failures": len(answer.failures),
     }
+
+
+def draw(title: str, answer: Answer, heat: HeatMap | None) -> bytes:
+    """A PNG file's bytes: the curves with their band, and the heat map beside them."""
+    from matplotlib.figure import (
+        Figure,
+    )  # here: a second to import, and only needed for the picture that stays
+
+    figure = Figure(figsize=(9.6, 3.6), dpi=80, facecolor="white", layout="constrained")
+    axes = figure.add_subplot(1, 1 if heat is None else 2, 1)
+    axes.fill_between(
+        answer.steps, *answer.band, color=BLUE, alpha=0.18, linewidth=0, label="worst to best seed"
+    )
+    axes.plot(answer.steps, answer.mean, color=BLUE, linewidth=2, label=f"mean of {len(answer.curves)} seeds")
+    axes.set(xlabel="environment steps", ylabel="episode return")
+    axes.set_title(title, loc="left", fontweight="bold")
+    axes.grid(color="#eceef1")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+    if heat is not None:
+        side = figure.add_subplot(1, 2, 2)
+        image = side.imshow(heat.scores, origin="lower", aspect="auto", cmap="viridis")
+        figure.colorbar(image, label="final score")
+        side.set_xticks(range(len(heat.x[1])), [f"{value:.2g}" for value in heat.x[1]], rotation=45)
+        side.set_yticks(range(len(heat.y[1])), [f"{value:.2g}" for value in heat.y[1]])
+        side.set(xlabel=NAMES.get(heat.x[0], heat.x[0]), ylabel=NAMES.get(heat.y[0], heat.y[0]))
+    file = io.BytesIO()
+    figure.savefig(file, format="png")
+    return file.getvalue()
 
 
 def _numbers(values: np.ndarray) -> list[float | None]:

@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
@@ -78,6 +78,57 @@ def compute(seconds: float) -> None:
 LOOPS = {"cartpole": cartpole, "busy": busy}
 
 
+class Child:
+    """A process of this package, ``python -m MODULE ARGUMENTS``, that answers each line of its input with one.
+
+    It says "ready" once, and then sleeps until it is asked. Use it in a ``with`` statement, or close it.
+    """
+
+    def __init__(self, module: str, *arguments: str) -> None:
+        root = str(Path(__file__).resolve().parents[1])
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", module, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([root, *filter(None, sys.path)])},
+        )
+
+    def ready(self) -> Child:
+        """Wait until it is."""
+        try:
+            self.answer()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def ask(self, line: str) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{line}\n")
+        self.process.stdin.flush()
+
+    def answer(self) -> str:
+        """Raises :class:`RuntimeError` when it ended instead."""
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError("a process of the benchmark ended by itself; its error is above")
+        return line.strip()
+
+    def close(self) -> None:
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self.process.stdin.close()  # the end of its input is the end of it
+        self.process.stdout.close()
+        self.process.wait(10)
+
+    def __enter__(self) -> Child:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
 class Control:
     """Two processes, each with its own copy of a loop over ``num_envs`` environments.
 
@@ -85,52 +136,30 @@ class Control:
     """
 
     def __init__(self, loop: str, num_envs: int) -> None:
-        root = str(Path(__file__).resolve().parents[1])
-        self.processes = [
-            subprocess.Popen(
-                [sys.executable, "-m", "pufferbench.bench_control", loop, str(num_envs)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join([root, *filter(None, sys.path)])},
-            )
-            for _ in range(2)
-        ]
+        self.children = [Child("pufferbench.bench_control", loop, str(num_envs)) for _ in range(2)]
         try:
-            for process in self.processes:
-                _line(process.stdout)  # "ready"
+            for child in self.children:
+                child.ready()
         except BaseException:
             self.close()
             raise
 
     def measure(self, copies: int, seconds: float) -> float:
         """Steps per second of wall time, of ``copies`` (1 or 2) copies together."""
-        chosen = self.processes[:copies]
-        for process in chosen:
-            assert process.stdin is not None
-            process.stdin.write(f"{seconds}\n")
-            process.stdin.flush()
-        return sum(float(_line(process.stdout)) for process in chosen)
+        chosen = self.children[:copies]
+        for child in chosen:
+            child.ask(f"{seconds}")
+        return sum(float(child.answer()) for child in chosen)
 
     def close(self) -> None:
-        for process in self.processes:
-            assert process.stdin is not None and process.stdout is not None
-            process.stdin.close()  # the end of its input is the end of it
-            process.stdout.close()
-            process.wait(10)
+        for child in self.children:
+            child.close()
 
     def __enter__(self) -> Control:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _line(stream: IO[str] | None) -> str:
-    line = "" if stream is None else stream.readline()
-    if not line:
-        raise RuntimeError("a process of the benchmark's control ended by itself; its error is above")
-    return line.strip()
 
 
 def main(loop: str, num_envs: int) -> None:

@@ -125,7 +125,7 @@ def test_the_controls_two_copies_run_and_end(loop, num_envs):
     with Control(loop, num_envs) as control:
         assert control.measure(1, 0.02) > 0
         assert control.measure(2, 0.02) > 0
-    assert [process.returncode for process in control.processes] == [0, 0]
+    assert [child.process.returncode for child in control.children] == [0, 0]
 
 
 def test_a_control_that_breaks_is_noticed(capfd):

@@ -1,11 +1,9 @@
-"""How fast environments step and agents learn on this machine, measured so that numbers can be compared.
+"""How fast environments step on this machine, measured so that numbers can be compared.
 
-Environments: *agent* steps per second of CPU time, on one core, called from Python, as a trainer would
+*Agent* steps per second of CPU time, on one core, called from Python, as a trainer would
 call them (``env.step(actions)`` with other actions in every step). CPU time, because a shared machine
 takes wall time away; it still suffers from neighbours (caches, hyper-threads), so every measurement also
 reports how much of the wall time we got, and the best of several rounds counts: noise only ever slows.
-
-Training: steps per second of wall time with the environment's own preset, everything included.
 """
 
 from __future__ import annotations
@@ -42,10 +40,6 @@ ENVIRONMENTS = {
     "ocean-breakout": Reference(peer=4.2, target=20),
     "ocean-target": Reference(peer=15.6, target=32),
 }
-TRAINING = {
-    "ocean-cartpole": Reference(peer=0.37, target=0.9),
-    "ocean-breakout": Reference(peer=0.25, target=0.5),
-}
 
 
 @dataclass(frozen=True)
@@ -64,23 +58,6 @@ class EnvironmentSpeed:
     wall: float
     share: float
     bytes_per_step: float
-
-
-@dataclass(frozen=True)
-class TrainingSpeed:
-    """Steps per second of training, and what was learnt meanwhile.
-
-    Attributes:
-        wall: steps per second of wall time, first update (compiling, warming up) left out.
-        share: CPU time / wall time, in cores.
-        threads: torch's threads in it.
-        record: the metrics record of the last update.
-    """
-
-    wall: float
-    share: float
-    threads: int
-    record: dict[str, Any]
 
 
 def environment_speed(
@@ -146,24 +123,6 @@ def bytes_per_step(env: Any) -> float:
     if hasattr(env, "states"):
         arrays.append(env.states)
     return sum(array.nbytes for array in arrays) / env.num_agents
-
-
-def training_speed(name: str, seconds: float = 10.0, **config: Any) -> TrainingSpeed:
-    """Train ``name`` with its preset for about ``seconds`` (or until the preset's budget is used up)."""
-    from pufferbench.trainer import PuffeRL  # here: torch, which measuring environments does not need
-
-    with PuffeRL(env=name, **config) as trainer:
-        records = trainer.steps()
-        record = next(records)
-        first, wall, cpu = record["global_step"], time.perf_counter(), time.process_time()
-        for record in records:  # noqa: B007 -- the last one is what we keep
-            if time.perf_counter() - wall >= seconds:
-                break
-        elapsed = max(time.perf_counter() - wall, 1e-9)
-        share = (time.process_time() - cpu) / elapsed
-        return TrainingSpeed(
-            (record["global_step"] - first) / elapsed, share, trainer.config.torch_threads, record
-        )
 
 
 def machine() -> str:

@@ -56,8 +56,9 @@ class Learned:
 
 
 def preset_hash(name: str) -> str:
-    """Changes when the preset's settings do."""
-    return hashlib.sha256(json.dumps(spec(name).preset(), sort_keys=True).encode()).hexdigest()[:12]
+    """Changes when the settings that train the preset do."""
+    sections = {name: values for name, values in spec(name).preset().items() if name != "solve"}
+    return hashlib.sha256(json.dumps(sections, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def scripted_policy(name: str) -> Callable[[OceanEnv], np.ndarray]:

@@ -14,7 +14,9 @@ import time
 from pufferbench.system import cores
 
 QUIET = 0.9  # less of the cores than this, and what was measured beside it does not count
-PIECE = bytes(1_000_000)  # hashing it takes about half a millisecond, in which nobody else in this process waits
+PIECE = bytes(
+    1_000_000
+)  # hashing it takes about half a millisecond, in which nobody else in this process waits
 
 
 class LoadControl:

@@ -144,10 +144,12 @@ def solve(name: str, seed: int, **config: Any) -> Solved:
 def player(trainer: PuffeRL) -> Play:
     """Plays whole episodes with the greedy policy of ``trainer`` as it is then, in games of its own."""
     from pufferbench.play import play_episodes, policy_actions
+    from pufferbench.pytorch import torch_threads
 
     def play(count: int, seed: int) -> np.ndarray:
         env = envs(count)
-        return play_episodes(env, policy_actions(env, trainer.policy, greedy=True), count, seed)
+        with torch_threads(trainer.config.torch_threads):
+            return play_episodes(env, policy_actions(env, trainer.policy, greedy=True), count, seed)
 
     envs = cache(trainer.env.respawn)
     return play

@@ -129,7 +129,7 @@ def test_the_controls_two_copies_run_and_end(loop, num_envs):
 
 
 def test_a_control_that_breaks_is_noticed(capfd):
-    with pytest.raises(RuntimeError, match="control ended by itself"):
+    with pytest.raises(RuntimeError, match="benchmark ended by itself"):
         Control("no-such-loop", 1)
     assert "no-such-loop" in capfd.readouterr().err
 

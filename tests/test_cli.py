@@ -489,31 +489,3 @@ def test_lines_come_now_and_then_and_the_last_always(capsys: pytest.CaptureFixtu
 def test_metrics_file_is_plain_json(run: Path) -> None:
     for text in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines():
         assert all(isinstance(value, (int, float, dict, type(None))) for value in json.loads(text).values())
-
-
-def test_bench_trains_with_the_preset(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
-    from pufferbench import bench
-
-    asked = {}
-    monkeypatch.setattr(bench, "environment_speed", lambda *_: bench.EnvironmentSpeed(64, 1e6, 1e6, 1.0, 40))
-
-    def fake(name: str, seconds: float, **config: object) -> bench.TrainingSpeed:
-        asked[name] = (seconds, config)
-        return bench.TrainingSpeed(1.5e6, 1.9, 2, {"global_step": 3_000_000, "episode_return_100": 499.5})
-
-    monkeypatch.setattr(bench, "training_speed", fake)
-    assert main(["bench", "cartpole", "--train", "--seconds", "3", "--threads", "2"]) == 0
-    text = " ".join(capsys.readouterr().out.split())
-    assert asked == {"ocean-cartpole": (3.0, {"torch_threads": 2})}
-    assert "M steps/s ┃ threads ┃ cores used ┃ return ┃ after" in text
-    assert "ocean-cartpole │ 1.50 │ 2 │ 1.90 │ 499.5 │ 3.0 M steps │ 0.37 │ 0.9 │ yes" in text
-    assert "other programs" not in text.lower()
-
-
-def test_training_speed_leaves_out_the_first_update() -> None:
-    from pufferbench import bench
-
-    speed = bench.training_speed("ocean-squared", seconds=0.2, total_timesteps=1_000_000, torch_threads=2)
-    assert speed.wall > 0
-    assert speed.threads == 2
-    assert speed.record["update"] > 1

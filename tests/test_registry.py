@@ -78,7 +78,7 @@ def test_a_malformed_entry_point_is_refused(entry_point):
 def test_presets_name_existing_settings():
     for name in pufferbench.list_envs("ocean-"):
         preset = registry.spec(name).preset()
-        assert set(preset) <= {"env", "policy", "train"} and preset, name
+        assert set(preset) <= {"env", "policy", "train", "solve"} and preset, name
 
 
 def test_listing_names_imports_no_game():

@@ -11,7 +11,7 @@ from __future__ import annotations
 import pytest
 
 import pufferbench
-from pufferbench import bench
+from pufferbench import bench, bench_train
 
 
 @pytest.mark.parametrize("name", sorted(bench.ENVIRONMENTS))
@@ -22,7 +22,7 @@ def test_step_1024_games(name: str, benchmark) -> None:
     benchmark(env.step, actions)
 
 
-@pytest.mark.parametrize("name", sorted(bench.TRAINING))
+@pytest.mark.parametrize("name", sorted({row.env for row in bench_train.ROWS}))
 def test_update(name: str, benchmark) -> None:
     trainer = pufferbench.PuffeRL(env=name)
 

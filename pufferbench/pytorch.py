@@ -22,7 +22,8 @@ from gymnasium import spaces
 from torch import Tensor, nn
 from torch.distributions import Normal
 
-from pufferbench.distributions import SquashedNormal, actions_of, plain_entropy, plain_log_prob
+from pufferbench.distributions import SquashedNormal, actions_of, like, plain_entropy, plain_log_prob
+from pufferbench.recurrent import GRUWrapper as GRUWrapper
 from pufferbench.recurrent import LSTMWrapper as LSTMWrapper
 from pufferbench.spaces import FlatBox, Items, Layout, Numbers, Record
 
@@ -220,7 +221,7 @@ def _in_float32(outputs: Any) -> Any:
     if isinstance(outputs, Tensor):
         return outputs.float()
     if isinstance(outputs, Normal):
-        return Normal(outputs.loc.float(), outputs.scale.float(), validate_args=False)
+        return like(outputs, outputs.loc.float(), outputs.scale.float())
     return tuple(map(_in_float32, outputs))
 
 

@@ -1,4 +1,4 @@
-"""Policies that remember: an LSTM around any encoder, and the state of every row while it plays.
+"""Policies that remember: an LSTM or a GRU around any encoder, and the state of every row while it plays.
 
 A recurrent policy is recognised by a method that others do not have, ``initial_state``:
 
@@ -24,34 +24,39 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Normal
 
+from pufferbench import through_time
 from pufferbench.distributions import like
 
 State = tuple[Tensor, ...]  # [rows, ...] each; a state that is one tensor is a tuple of one
 
 
-class LSTMWrapper(nn.Module):
-    """A policy with a long short-term memory in its middle (Hochreiter and Schmidhuber, 1997).
+class RecurrentWrapper(nn.Module):
+    """A policy with a memory in its middle: what :class:`LSTMWrapper` and :class:`GRUWrapper` have in common.
+
+    On a CPU playing and learning go by the kernels of :mod:`pufferbench.through_time`, elsewhere by torch's cell; the
+    weights are the same, and so is what comes of them, but for the last digits.
 
     Args:
         policy: has ``encode(observations) -> features [rows, input_size]`` and
             ``decode(hidden [rows, hidden_size]) -> (logits, value)``, as :class:`pufferbench.policies.MLP` does.
         input_size: number of features.
-        hidden_size: number of LSTM cells.
+        hidden_size: number of the layer's cells.
 
     Attributes:
-        policy, cell: the parts. Playing and learning use the same cell, so they agree to the last digits.
+        policy, cell: the parts.
     """
+
+    make_cell: type[nn.LSTMCell] | type[nn.GRUCell]
 
     def __init__(self, policy: nn.Module, input_size: int = 128, hidden_size: int = 128) -> None:
         super().__init__()
         missing = [name for name in ("encode", "decode") if not callable(getattr(policy, name, None))]
         if missing:
             raise TypeError(
-                f"LSTMWrapper needs a policy with encode(observations) -> features and decode(hidden) -> "
+                f"{type(self).__name__} needs a policy with encode(observations) -> features and decode(hidden) -> "
                 f"(logits, value); {type(policy).__name__} has no {' and no '.join(missing)}"
             )
-        self.policy = policy
-        self.cell = nn.LSTMCell(input_size, hidden_size)
+        self.policy, self.cell = policy, self.make_cell(input_size, hidden_size)
         for name, parameter in self.cell.named_parameters():
             if "weight" in name:
                 nn.init.orthogonal_(parameter, 1.0)
@@ -59,27 +64,45 @@ class LSTMWrapper(nn.Module):
                 nn.init.zeros_(parameter)
 
     def initial_state(self, rows: int) -> State:
-        """Zeros: hidden and cell, ``[rows, hidden_size]`` each."""
-        zeros = self.cell.weight_hh.new_zeros(rows, self.cell.hidden_size)
-        return zeros, zeros.clone()
+        """Zeros: hidden and, of an LSTM, cell, ``[rows, hidden_size]`` each."""
+        parts = 2 if isinstance(self.cell, nn.LSTMCell) else 1
+        return tuple(self.cell.weight_hh.new_zeros(rows, self.cell.hidden_size) for _ in range(parts))
 
-    def forward(self, observations: Tensor, state: State | None = None) -> tuple[Any, Tensor, State]:
+    def forward(self, observations: Tensor, state: State | Tensor | None = None) -> tuple[Any, Tensor, State]:
         """One step: observations ``[rows, *shape]`` -> logits, value and the state after it."""
-        state = self.initial_state(len(observations)) if state is None else state
-        state = self.cell(self.policy.encode(observations), state)  # type: ignore[operator]
+        state = self.initial_state(len(observations)) if state is None else _as_tuple(state)
+        features = self.policy.encode(observations)  # type: ignore[operator]
+        if through_time.can_do(self.cell, features) and not torch.is_grad_enabled():
+            state = through_time.one_step(self.cell, features, state)
+        else:
+            state = self._torch_step(features, state)
         return *self.policy.decode(state[0]), state  # type: ignore[operator]
 
     def sequence(self, observations: Tensor, used: Tensor, ended: Tensor, state: State) -> tuple[Any, Tensor]:
         """See :func:`one_by_one`. Only the cell itself goes step by step; the rest is done for all at once."""
         features = self.policy.encode(observations)  # type: ignore[operator]
-        inputs = features.new_zeros(*used.shape, features.shape[1])
-        inputs[used] = features
-        fresh, hidden = self.initial_state(used.shape[1]), []
+        places = used.flatten().nonzero().squeeze(1)
+        everywhere = len(places) == used.numel()
+        if not everywhere:
+            features = features.new_zeros(used.numel(), features.shape[1]).index_copy(0, places, features)
+        inputs, fresh = features.view(*used.shape, -1), self.initial_state(used.shape[1])
+        if through_time.can_do(self.cell, inputs):
+            hidden = through_time.many_steps(self.cell, inputs, used, ended, fresh, state)
+        else:
+            hidden = self._torch_steps(inputs, used, ended, fresh, state)
+        hidden = hidden.flatten(0, 1)
+        return self.policy.decode(hidden if everywhere else hidden.index_select(0, places))  # type: ignore[operator, no-any-return]
+
+    def _torch_step(self, features: Tensor, state: State) -> State:
+        return _as_tuple(self.cell(features, state if len(state) > 1 else state[0]))
+
+    def _torch_steps(self, inputs: Tensor, used: Tensor, ended: Tensor, fresh: State, state: State) -> Tensor:
+        hidden = []
         for t in range(len(used)):
-            state = choose(used[t], self.cell(inputs[t], state), state)
+            state = choose(used[t], self._torch_step(inputs[t], state), state)
             hidden.append(state[0])
             state = choose(ended[t], fresh, state)
-        return self.policy.decode(torch.stack(hidden)[used])  # type: ignore[operator, no-any-return]
+        return torch.stack(hidden)
 
     def update_statistics(self, observations: Tensor) -> None:
         """For policies that normalise their observations."""
@@ -90,6 +113,30 @@ class LSTMWrapper(nn.Module):
         """For policies that scale their value."""
         if (update := getattr(self.policy, "update_value_scale", None)) is not None:
             update(returns)
+
+
+class LSTMWrapper(RecurrentWrapper):
+    """A policy with a long short-term memory in its middle (Hochreiter and Schmidhuber, 1997).
+
+    Args:
+        policy: has ``encode(observations) -> features [rows, input_size]`` and
+            ``decode(hidden [rows, hidden_size]) -> (logits, value)``, as :class:`pufferbench.policies.MLP` does.
+        input_size: number of features.
+        hidden_size: number of LSTM cells.
+    """
+
+    make_cell = nn.LSTMCell
+
+
+class GRUWrapper(RecurrentWrapper):
+    """A policy with gated recurrent units in its middle (Cho et al., 2014): three gates and one state, where an LSTM
+    has four and two.
+
+    Args:
+        policy, input_size, hidden_size: as for :class:`LSTMWrapper`.
+    """
+
+    make_cell = nn.GRUCell
 
 
 # -- any recurrent policy -----------------------------------------------------------------------

@@ -14,9 +14,9 @@ from training import run, same, weights
 from vector_envs import Uneven
 
 import pufferbench
-from pufferbench import PuffeRL, play, policies
+from pufferbench import PuffeRL, play, policies, through_time
 from pufferbench.learner import minibatches
-from pufferbench.policies import LSTM
+from pufferbench.policies import GRU, LSTM
 from pufferbench.pytorch import LSTMWrapper, log_prob_entropy
 from pufferbench.records import CheckpointError
 from pufferbench.recurrent import one_by_one
@@ -74,13 +74,17 @@ def own(seed=3):
     return Own()
 
 
-def lstm(seed=3, actions=3, **options):
+def lstm(seed=3, actions=3, kind=LSTM, **options):
     torch.manual_seed(seed)
-    policy = LSTM(BOX, spaces.Discrete(actions), **{"hidden_size": 16, **options})
+    policy = kind(BOX, spaces.Discrete(actions), **{"hidden_size": 16, **options})
     with torch.no_grad():
         for parameter in policy.parameters():
             parameter.add_(0.3 * torch.randn_like(parameter))
     return policy
+
+
+def gru():
+    return lstm(kind=GRU)
 
 
 def trainer(env, policy, way="", **options):
@@ -110,8 +114,9 @@ def rows_one_by_one(policy, rollout, states):
     return values, [torch.cat(parts) for parts in zip(*(cut[place] for place in sorted(cut)), strict=True)]
 
 
-@pytest.mark.parametrize("policy", [lstm, own])
-@pytest.mark.parametrize("how", ENVS)
+@pytest.mark.parametrize(
+    ("how", "policy"), [*((how, lstm) for how in ENVS), ("serial", gru), ("halves", own)]
+)
 def test_playing_and_learning_agree_with_each_row_by_itself(how, policy):
     """Through three rollouts, with ends, cuts and waiting rows in them, and at every boundary."""
     with ENVS[how]() as env, trainer(env, policy(), how) as made:
@@ -237,15 +242,16 @@ ACTIONS = {
 }
 
 
-@pytest.mark.parametrize("actions", ACTIONS)
-def test_all_at_once_is_one_by_one(actions):
+@pytest.mark.parametrize(("kind", "actions"), [*((LSTM, actions) for actions in ACTIONS), (GRU, "Discrete")])
+def test_all_at_once_is_one_by_one(kind, actions):
     """Logits, values and gradients."""
     torch.manual_seed(0)
-    policy = LSTM(BOX, ACTIONS[actions], hidden_size=16)
+    policy = kind(BOX, ACTIONS[actions], hidden_size=16)
     results = []
     for way in (policy.sequence, partial(one_by_one, policy)):
         policy.zero_grad()
-        logits, value = way(*some_steps())
+        observations, used, ended, state = some_steps()
+        logits, value = way(observations, used, ended, state[: len(policy.initial_state(1))])
         if actions == "Box":
             parts = [logits.loc, logits.scale]
         else:
@@ -255,6 +261,22 @@ def test_all_at_once_is_one_by_one(actions):
     for number, (left, right) in enumerate(zip(*results, strict=True)):
         torch.testing.assert_close(left, right, atol=1e-4, rtol=1e-5, msg=f"number {number}")
     assert all(part.abs().max() > 0 for part in results[0])
+
+
+def test_other_devices_learn_the_same_from_torchs_own_cell(monkeypatch):
+    """As elsewhere than on a CPU."""
+    found = []
+    for own_kernels in (True, False):
+        if not own_kernels:
+            monkeypatch.setattr(through_time, "can_do", lambda *_: False)
+        policy = lstm()
+        with torch.no_grad():
+            _, value, state = policy(torch.ones(2, 4))
+        logits, values = policy.sequence(*some_steps())
+        (logits.square().sum() + values.sum()).backward()
+        found.append([value, *state, logits, values, *(parameter.grad for parameter in policy.parameters())])
+    for left, right in zip(*found, strict=True):
+        torch.testing.assert_close(left, right, atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize("way", ["sequence", "one by one"])
@@ -349,6 +371,13 @@ def test_a_checkpoint_is_played_by_name(tmp_path):
             policies.load(path, BOX, spaces.Discrete(3), policy=policies.MLP(BOX, spaces.Discrete(3)))
 
 
+def test_the_names_in_checkpoints_stay():
+    """Or those of yesterday could not be loaded."""
+    weights = {name for name in lstm().state_dict() if not name.startswith("policy.")}
+    assert weights == {f"cell.{kind}_{of}" for kind in ("weight", "bias") for of in ("ih", "hh")}
+    assert set(lstm().policy.state_dict()) == set(policies.MLP(BOX, spaces.Discrete(3)).state_dict())
+
+
 # -- what is wrong ------------------------------------------------------------------------------
 
 
@@ -392,7 +421,7 @@ def test_what_cannot_be_wrapped():
         LSTMWrapper(nn.Linear(4, 4))
 
 
-@pytest.mark.parametrize(("policy", "ok"), [(lstm, True), (Own, True), (Growing, False)])
+@pytest.mark.parametrize(("policy", "ok"), [(lstm, True), (gru, True), (Own, True), (Growing, False)])
 def test_check_policy_knows_the_state(policy, ok):
     report = policies.check_policy(policy(), Uneven(8))
     assert report.ok is ok, report

@@ -4,6 +4,7 @@
 :class:`MLP`          one hidden layer, for any observation
 :class:`ResidualMLP`  more of them
 :class:`LSTM`         an MLP with a memory
+:class:`GRU`          an MLP with a smaller one
 :class:`CNN`          for pictures and grids
 :class:`MultiInput`   for a Dict or Tuple with pictures among its parts
 :class:`Attention`    for a list of entities with features
@@ -20,8 +21,8 @@ from pufferbench.policies.check import check_policy
 from pufferbench.policies.cnn import CNN
 from pufferbench.policies.files import check_spaces, describe_space, load, load_weights
 from pufferbench.policies.heads import ActorCritic, check_outputs, output_sizes
-from pufferbench.policies.lstm import LSTM
 from pufferbench.policies.mlp import MLP
 from pufferbench.policies.multi_input import MultiInput
 from pufferbench.policies.names import POLICIES, from_preset, make, name_of
+from pufferbench.policies.recurrent import GRU, LSTM
 from pufferbench.policies.residual import ResidualMLP

@@ -14,14 +14,15 @@ from pufferbench.env import PufferEnv
 from pufferbench.errors import did_you_mean
 from pufferbench.policies.attention import Attention
 from pufferbench.policies.cnn import CNN
-from pufferbench.policies.lstm import LSTM
 from pufferbench.policies.mlp import MLP
 from pufferbench.policies.multi_input import MultiInput
+from pufferbench.policies.recurrent import GRU, LSTM
 from pufferbench.policies.residual import ResidualMLP
 
 POLICIES: dict[str, type[nn.Module]] = {
     "MLP": MLP,
     "LSTM": LSTM,
+    "GRU": GRU,
     "CNN": CNN,
     "ResidualMLP": ResidualMLP,
     "MultiInput": MultiInput,

@@ -1,73 +1,249 @@
-"""The standard MLP and PPO's loss in Numba, for chunks of a few hundred rows that stay in the cache.
+"""The standard MLP and PPO's loss in Numba, for chunks of rows that stay in the nearest cache.
 
-Inside a chunk rows lie side by side (``[features, rows]``): each inner loop does the same thing to neighbouring
-numbers, which the compiler turns into SIMD instructions. Where a loop has to add up along rows instead, it may
-do so in any order (``reassoc``); such kernels call nothing and are called by nothing compiled, so that they are
-the same machine code whether fresh or from the cache.
+Where numbers of a row belong together (observations, hidden units) they lie side by side: ``[rows, features]``, for
+:mod:`pufferbench.fused_products`. From the heads' outputs on it is ``[outputs, rows]``: each inner loop does the same
+thing to neighbouring numbers, which the compiler turns into SIMD instructions. No sum is reordered (no ``fastmath``):
+a kernel fresh from the compiler, one from the cache, and one copied into another give the same bits.
 """
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import numpy as np
 from numba import njit
 
-_OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy"}
+from pufferbench.fused_products import (
+    COLUMNS,
+    LANES,
+    ROWS,
+    add_dots,
+    add_product,
+    pad,
+    product_where_positive,
+    relu_of_product,
+)
+
+_OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy"}
 ZERO, ONE = np.float32(0), np.float32(1)
+CHUNK = 64
+
+
+class Network(NamedTuple):
+    """The weights, as the products want them.
+
+    Attributes:
+        mean, scale: of the observations, ``[inputs]``.
+        w1: ``[inputs + 1, hidden]``; its last row is the bias, the weight of an input that is always 1.
+        w2, b2: the heads, ``[outputs, hidden]``, and their bias.
+        starts: where each choice begins among the outputs, and where the last one ends: at the value.
+        unit: mean and deviation of the value.
+
+    All are filled up with zeros to the sizes of whole tiles.
+    """
+
+    mean: np.ndarray
+    scale: np.ndarray
+    w1: np.ndarray
+    w2: np.ndarray
+    b2: np.ndarray
+    starts: np.ndarray
+    unit: np.ndarray
+
+
+class Work(NamedTuple):
+    """What one thread needs for a chunk of rows, and the gradients that it has summed up.
+
+    Attributes:
+        x, h: observations and hidden units, ``[CHUNK, features]``; h becomes their gradient.
+        out: the outputs, ``[outputs, CHUNK]``.
+        scratch: ``[4, CHUNK]``.
+        places, ones: 0 .. CHUNK - 1, and 1 as often, ``[1, CHUNK]``.
+        d_w1, d_w2, d_b2: sums of gradients, as ``w1``, ``w2`` and ``b2``.
+        statistics: sums of policy loss, value loss, entropy, approximate KL and clipped ratios.
+    """
+
+    x: np.ndarray
+    h: np.ndarray
+    out: np.ndarray
+    scratch: np.ndarray
+    places: np.ndarray
+    ones: np.ndarray
+    d_w1: np.ndarray
+    d_w2: np.ndarray
+    d_b2: np.ndarray
+    statistics: np.ndarray
+
+
+def network(inputs: int, hidden: int, starts: np.ndarray) -> Network:
+    """Zeros for a network of this size."""
+    outputs, wide = int(starts[-1]) + 1, pad(hidden, COLUMNS)
+    sizes = {"mean": inputs, "scale": inputs, "b2": outputs, "unit": 2}
+    shapes: dict[str, Any] = {
+        **sizes,
+        "w1": (pad(inputs + 1, ROWS), wide),
+        "w2": (outputs, wide),
+    }
+    return Network(starts=starts, **{name: np.zeros(shape, np.float32) for name, shape in shapes.items()})
+
+
+def work(net: Network) -> Work:
+    """Arrays for one thread."""
+    (inputs, wide), outputs = net.w1.shape, pad(len(net.b2), ROWS)
+    shapes = {
+        "x": (CHUNK, inputs),
+        "h": (CHUNK, wide),
+        "out": (outputs, CHUNK),
+        "scratch": (4, CHUNK),
+        "d_w1": (inputs, wide),
+        "d_w2": (outputs, wide),
+        "d_b2": (1, outputs),
+    }
+    arrays: dict[str, Any] = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+    ones = np.ones((1, CHUNK), np.float32)
+    return Work(places=np.arange(CHUNK), ones=ones, statistics=np.zeros(5), **arrays)
 
 
 @njit(**_OPTIONS)
-def features_as_columns(observations, index, mean, scale, x):
-    """Rows ``index`` of ``observations [n, inputs]``, normalised, into ``x [inputs + 1, rows]``; the last row is 1."""
+def load(net, hidden_weight, hidden_bias, heads_weight, heads_bias):
+    """The weights of torch's layers, ``[outputs, inputs]`` each, into ``net``."""
+    hidden, inputs = hidden_weight.shape
+    for j in range(hidden):
+        for k in range(inputs):
+            net.w1[k, j] = hidden_weight[j, k]
+        net.w1[inputs, j] = hidden_bias[j]
+    for a in range(heads_weight.shape[0]):
+        for j in range(hidden):
+            net.w2[a, j] = heads_weight[a, j]
+        net.b2[a] = heads_bias[a]
+
+
+@njit(**_OPTIONS)
+def features(observations, index, mean, scale, x, padded):
+    """Rows ``index`` of ``observations [n, inputs]``, normalised, and a 1 behind each, into ``x``; zeros follow."""
     inputs, rows = mean.shape[0], index.shape[0]
-    for k in range(inputs):
-        m, s, out = mean[k], scale[k], x[k]
-        for r in range(rows):
-            value = (np.float32(observations[index[r], k]) - m) * s
-            out[r] = min(max(value, np.float32(-10)), np.float32(10))
     for r in range(rows):
-        x[inputs, r] = ONE
-
-
-@njit(**_OPTIONS)
-def features_as_rows(observations, index, mean, scale, x):
-    """The same into ``x [rows, inputs + 1]``."""
-    inputs = mean.shape[0]
-    for r in range(index.shape[0]):
         seen, out = observations[index[r]], x[r]
         for k in range(inputs):
             value = (np.float32(seen[k]) - mean[k]) * scale[k]
             out[k] = min(max(value, np.float32(-10)), np.float32(10))
         out[inputs] = ONE
+    for r in range(rows, padded):
+        for k in range(inputs + 1):
+            x[r, k] = ZERO
 
 
 @njit(**_OPTIONS)
-def hidden_from_columns(w1, x, h, rows):
-    """``h = w1 @ x``: ``[hidden, rows]``. For few inputs faster than a library."""
-    for j in range(w1.shape[0]):
-        out = h[j]
-        for r in range(rows):
-            out[r] = ZERO
-        for k in range(w1.shape[1]):
-            w, seen = w1[j, k], x[k]
-            for r in range(rows):
-                out[r] += w * seen[r]
+def forward(net, work, observations, index, legal):
+    """Log probabilities, and the value's output below them, of rows ``index`` into ``work.out``."""
+    rows, inputs, outputs = index.shape[0], net.mean.shape[0], net.b2.shape[0]
+    padded = -(-rows // ROWS) * ROWS
+    out = work.out
+    features(observations, index, net.mean, net.scale, work.x, padded)
+    relu_of_product(work.x, net.w1, work.h, padded, inputs + 1)
+    for a in range(outputs):
+        row, b = out[a], net.b2[a]
+        for r in range(padded):
+            row[r] = b
+    add_dots(work.h, net.w2, out, padded, outputs, net.w2.shape[1])
+    for c in range(net.starts.shape[0] - 1):
+        log_softmax(out, net.starts[c], net.starts[c + 1], legal, index, rows, work.scratch)
 
 
 @njit(**_OPTIONS)
-def relu_and_heads(h, w2, b2, out, rows):
-    """``h = relu(h)`` in place; ``out = w2 @ h + b2``: ``[outputs, rows]``."""
-    for a in range(w2.shape[0]):
-        b, result = b2[a], out[a]
+def backward(net, work, rows):
+    """Adds up the gradients of the weights, from those of the outputs of the last ``forward`` in ``work.out``."""
+    outputs, padded = net.b2.shape[0], -(-rows // ROWS) * ROWS
+    filled = -(-rows // LANES) * LANES
+    x, h, out = work.x, work.h, work.out
+    for a in range(outputs):
+        for r in range(rows, filled):
+            out[a, r] = ZERO
+    add_dots(out, work.ones, work.d_b2, out.shape[0], 1, filled)
+    add_product(out, h, work.d_w2, out.shape[0], padded)
+    product_where_positive(out.T, net.w2, h, padded, outputs)
+    add_product(x.T, h, work.d_w1, x.shape[1], padded)
+
+
+@njit(**_OPTIONS)
+def act(net, work, observations, legal, noise, actions, logprobs, values):
+    """What the policy does and expects, of all rows side by side.
+
+    Args:
+        observations: ``[rows, inputs]``.
+        legal: ``[rows, n]``, or ``[0, 0]`` where everything is.
+        noise, actions: ``[rows, choices]``.
+        logprobs, values: ``[rows]``.
+    """
+    for start in range(0, observations.shape[0], CHUNK):
+        stop = min(start + CHUNK, observations.shape[0])
+        rows = stop - start
+        forward(net, work, observations[start:stop], work.places[:rows], legal[start:stop])
+        logprobs[start:stop] = ZERO
+        for c in range(net.starts.shape[0] - 1):
+            sample(
+                work.out, net.starts[c], net.starts[c + 1], noise[start:stop], c,
+                actions[start:stop], logprobs[start:stop], rows, work.scratch,
+            )  # fmt: skip
         for r in range(rows):
-            result[r] = b
-    for j in range(h.shape[0]):
-        row = h[j]
-        for r in range(rows):
-            row[r] = max(row[r], ZERO)
-        for a in range(w2.shape[0]):
-            w, result = w2[a, j], out[a]
-            for r in range(rows):
-                result[r] += w * row[r]
+            values[start + r] = net.unit[0] + net.unit[1] * work.out[net.starts[-1], r]
+
+
+@njit(**_OPTIONS)
+def judge(net, work, observations, legal, values):
+    """The values ``[rows]`` of ``observations [rows, inputs]``; ``legal`` is ``[0, 0]``."""
+    for start in range(0, observations.shape[0], CHUNK):
+        stop = min(start + CHUNK, observations.shape[0])
+        forward(net, work, observations[start:stop], work.places[: stop - start], legal)
+        for r in range(stop - start):
+            values[start + r] = net.unit[0] + net.unit[1] * work.out[net.starts[-1], r]
+
+
+@njit(**_OPTIONS)
+def mean_and_deviation(numbers, index):
+    """Of ``numbers[index]``."""
+    total, square = 0.0, 0.0
+    for i in index:
+        total += numbers[i]
+    mean = total / index.shape[0]
+    for i in index:
+        square += (numbers[i] - mean) ** 2
+    return mean, np.sqrt(square / index.shape[0])
+
+
+@njit(**_OPTIONS)
+def gradients(
+    net, work, observations, legal, actions, logprobs, advantages, returns, index,
+    mean, inverse_std, clip_coef, vf_coef, ent_coef, share,
+):  # fmt: skip
+    """Sums of the loss' gradients over the rows ``index`` of a batch, see :func:`loss_gradient`."""
+    for array in (work.d_w1, work.d_w2, work.d_b2):
+        array[:] = ZERO
+    work.statistics[:] = 0
+    for start in range(0, index.shape[0], CHUNK):
+        chunk = index[start : start + CHUNK]
+        forward(net, work, observations, chunk, legal)
+        loss_gradient(
+            work.out, net.starts, actions, logprobs, advantages, returns, chunk, chunk.shape[0],
+            mean, inverse_std, clip_coef, vf_coef, ent_coef, net.unit[0], net.unit[1], share,
+            work.statistics, work.scratch,
+        )  # fmt: skip
+        backward(net, work, chunk.shape[0])
+
+
+@njit(**_OPTIONS)
+def hand_over(first, second, hidden_weight, hidden_bias, heads_weight, heads_bias):
+    """The sums of both halves, in the shapes of torch's layers."""
+    hidden, inputs = hidden_weight.shape
+    for k in range(inputs):
+        for j in range(hidden):
+            hidden_weight[j, k] = first.d_w1[k, j] + second.d_w1[k, j]
+    for j in range(hidden):
+        hidden_bias[j] = first.d_w1[inputs, j] + second.d_w1[inputs, j]
+    for a in range(heads_weight.shape[0]):
+        for j in range(hidden):
+            heads_weight[a, j] = first.d_w2[a, j] + second.d_w2[a, j]
+        heads_bias[a] = first.d_b2[0, a] + second.d_b2[0, a]
 
 
 @njit(inline="always", **_OPTIONS)
@@ -229,42 +405,3 @@ def loss_gradient(
     statistics[2] += sum_entropy
     statistics[3] += sum_kl
     statistics[4] += sum_clipped
-
-
-@njit(**_OPTIONS)
-def back_to_hidden(h, w2, d_out, rows, scratch):
-    """``h`` (after relu) becomes the gradient before it: ``w2.T @ d_out`` where h was positive."""
-    total = scratch[0]
-    for j in range(h.shape[0]):
-        row, w = h[j], w2[0, j]
-        d = d_out[0]
-        for r in range(rows):
-            total[r] = w * d[r]
-        for a in range(1, w2.shape[0]):
-            w, d = w2[a, j], d_out[a]
-            for r in range(rows):
-                total[r] += w * d[r]
-        for r in range(rows):
-            row[r] = total[r] if row[r] > ZERO else ZERO
-
-
-@njit(fastmath={"reassoc", "contract"}, **_OPTIONS)
-def add_products(d, x, rows, result):
-    """``result[j, k] += d[j] . x[k]`` over ``rows`` columns: the gradient of a matrix with few columns or rows."""
-    for j in range(d.shape[0]):
-        left = d[j]
-        for k in range(x.shape[0]):
-            right, total = x[k], ZERO
-            for r in range(rows):
-                total += left[r] * right[r]
-            result[j, k] += total
-
-
-@njit(fastmath={"reassoc", "contract"}, **_OPTIONS)
-def add_sums(d, rows, result):
-    """``result[a] += sum of d[a]`` over ``rows`` columns."""
-    for a in range(d.shape[0]):
-        row, total = d[a], ZERO
-        for r in range(rows):
-            total += row[r]
-        result[a] += total

@@ -23,7 +23,8 @@ def record(
     Counters (``update, global_step, total_timesteps``), time (``elapsed, eta, time_*`` in seconds, and
     ``sps``, steps per second), means over the ``episodes`` that ended in this update (``episode_return,
     episode_length`` and the environment's own; absent when none ended) and over the last 100
-    (``episode_return_100``, ...), the losses, the options in force, and ``changes`` if there were any.
+    (``episode_return_100``, ...), the losses, the options in force, and ``changes`` if there were any. With a policy
+    that does not normalise its observations there is ``observation_max``, the largest size of a number in them.
 
     Args:
         times, seconds: of the update, by what took them and in all.
@@ -46,6 +47,9 @@ def record(
     }
     for name, value in trainer.episodes.means().items():
         told[f"env_{name}" if name in told else name] = value
+    seen = trainer.rollout.observations
+    if seen.is_floating_point() and not hasattr(trainer.policy, "update_statistics"):
+        told["observation_max"] = seen[0].abs().max().item()  # of the first step: all of them would cost time
     if changes:
         told["changes"] = dict(changes)
     return told

@@ -149,6 +149,11 @@ def worse_than_a_constant(records: Records) -> Finding | None:
     explained = _typical(records, "explained_variance")
     if len(records) < 2 * WINDOW or explained is None or explained > -0.05:
         return None
+    losses = _values(records, "value_loss")
+    if median(losses[-WINDOW:]) < 0.5 * median(losses):
+        return (
+            None  # nearly all returns are the same now (a solved game, say): there is nothing left to explain
+        )
     return Finding(
         "Explained variance",
         f"explained variance {explained:.2g} {_at(records)}: the value function predicts worse than a constant",

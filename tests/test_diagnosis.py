@@ -16,7 +16,8 @@ from pufferbench.diagnosis import RULES, diagnose
 
 HEALTHY = {
     "global_step": 1000, "total_timesteps": 10**6, "episodes": 5, "approx_kl": 0.005, "clip_fraction": 0.05,
-    "entropy": 0.6, "explained_variance": 0.8, "value_loss": 2.0, "update_epochs": 1, "time_env": 0.3, "time_train": 0.7,
+    "entropy": 0.6, "explained_variance": 0.8, "value_loss": 2.0, "update_epochs": 1,
+    "time_env": 0.3, "time_train": 0.7,
 }  # fmt: skip
 
 

@@ -324,14 +324,16 @@ class Requests:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._waiting: dict[str, Any] = {}
+        self._by: dict[str, str] = {}  # who wants it, where that was said
 
-    def add(self, changes: Mapping[str, Any]) -> None:
+    def add(self, changes: Mapping[str, Any], by: str = "") -> None:
         """Raises :class:`ConfigError` at once, in the caller's thread; then nothing is added."""
         checked = check_options(changes, live_only=True)
         if "device" in checked:
             check_device(checked["device"])
         with self._lock:
             self._waiting.update(checked)
+            self._by.update(dict.fromkeys(checked, by))
 
     @property
     def waiting(self) -> dict[str, Any]:
@@ -339,11 +341,17 @@ class Requests:
             return dict(self._waiting)
 
     def apply(self, config: TrainConfig) -> tuple[TrainConfig, dict[str, dict[str, Any]]]:
-        """``(new config, changes)``, where changes are ``{name: {"old": ..., "new": ...}}``."""
+        """``(new config, changes)``, where changes are ``{name: {"old": ..., "new": ...}}``.
+
+        A change that somebody put their name to (``by``) has that too.
+        """
         with self._lock:
             waiting, self._waiting = self._waiting, {}
-        old = {name: getattr(config, name) for name in waiting}
-        changes = {name: {"old": old[name], "new": new} for name, new in waiting.items() if new != old[name]}
+            by, self._by = self._by, {}
+        changes = {}
+        for name, new in waiting.items():
+            if new != (old := getattr(config, name)):
+                changes[name] = {"old": old, "new": new} | ({"by": by[name]} if by[name] else {})
         return replace(config, **waiting), changes
 
 

@@ -309,13 +309,15 @@ class PuffeRL:
 
     # -- changes from outside -------------------------------------------------------------------
 
-    def request(self, **changes: Any) -> None:
+    def request(self, by: str = "", **changes: Any) -> None:
         """Change live options, or ``device``, at the next update boundary. Safe from any thread.
+
+        ``by`` says who wants it; the record's ``changes`` will say so too.
 
         Raises:
             ConfigError: at once, for an unknown option, an impossible value or one that cannot change.
         """
-        self._requests.add(changes)
+        self._requests.add(changes, by)
 
     @property
     def pending(self) -> dict[str, Any]:

@@ -23,9 +23,6 @@ def settings(run: Run) -> dict[str, Any]:
         found |= {f"{section}.{name}": value for name, value in values.items()}
     if env.get("wrappers"):
         found["wrappers"] = ", ".join(map(str, env["wrappers"]))
-    branched = config.get("branch", {})
-    if branched:
-        found["branched at"] = branched.get("update")
     return found | {n: v for n, v in config.get("train", {}).items() if n not in _NEUTRAL}
 
 

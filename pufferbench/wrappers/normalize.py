@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -48,14 +49,18 @@ class Normalizer(Wrapper):
 
     statistics: RunningStatistics
     _learning = True
+    _borrowed = False  # the statistics are another one's
 
     def own_state(self) -> dict[str, np.ndarray]:
         return self.statistics.arrays()
 
     def respawn(self, num_envs: int = 1) -> PufferEnv:
-        """It shares our statistics, whatever they become, and adds nothing to them."""
+        """It shares our statistics, whatever they become, and adds nothing to them.
+
+        With ``train()`` it learns again, from a copy of what they are then.
+        """
         other = super().respawn(num_envs)
-        other.statistics = self.statistics  # type: ignore[attr-defined]
+        other.statistics, other._borrowed = self.statistics, True  # type: ignore[attr-defined]
         return other
 
     def eval(self) -> None:
@@ -64,6 +69,8 @@ class Normalizer(Wrapper):
 
     def train(self) -> None:
         super().train()
+        if self._borrowed:
+            self.statistics, self._borrowed = copy.deepcopy(self.statistics), False
         self._learning = True
 
 

@@ -34,19 +34,23 @@ def policy_actions(env: PufferEnv, policy: Any, greedy: bool = False, seed: int 
     """
     import torch
 
-    from pufferbench.pytorch import sample_logits
-    from pufferbench.recurrent import Player
+    from pufferbench import policies, pytorch
+    from pufferbench.recurrent import Player, is_recurrent
 
     low, high = getattr(env.action_space, "low", None), getattr(env.action_space, "high", None)
-    player = Player(copy.deepcopy(policy).cpu().eval())
+    policy = copy.deepcopy(policy).cpu().eval()
+    player, remembers = Player(policy), is_recurrent(policy)
+    logits_of = policy.frozen() if type(policy) is policies.MLP else player
     torch.manual_seed(seed)
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def act(observations: np.ndarray) -> np.ndarray:
-        player.forget(env.terminals | env.truncations)
-        logits = player(torch.from_numpy(observations))
+        if remembers:
+            player.forget(env.terminals | env.truncations)
+        logits = logits_of(torch.from_numpy(observations))
         legal = None if env.action_masks is None else torch.from_numpy(env.action_masks)
-        actions = sample_logits(logits, action_masks=legal, deterministic=greedy)[0].numpy()
+        chosen = pytorch.greedy(logits, legal) if greedy else pytorch.sample(logits, action_masks=legal)[0]
+        actions = chosen.numpy()
         return actions if low is None else np.clip(actions, low, high)
 
     act.start = player.forget  # type: ignore[attr-defined]
@@ -69,27 +73,32 @@ def play_episodes(
     """Statistics of ``episodes`` whole episodes, a structured array with a field per statistic.
 
     Each row (agent) is told beforehand how many of them it plays, and only those count: taking whatever
-    ends first would favour short episodes. ``progress(n)`` is called when ``n`` of them are over.
+    ends first would favour short episodes. They are in the order of the rows; those of a row in the order of
+    time. ``progress(n)`` is called when ``n`` of them are over.
     """
     each, rest = divmod(episodes, env.num_agents)
     quota = each + (np.arange(env.num_agents) < rest)
-    played, found = np.zeros(env.num_agents, int), []
+    played, found, rows = np.zeros(env.num_agents, int), [], []
     counted = np.zeros(env.num_agents, [("episode_return", "f8"), ("episode_length", "i8")])
     observations = start(env, act, seed)
-    while (played < quota).any():
+    over = 0
+    while over < episodes:
         observations, rewards, terminals, truncations, infos = env.step(act(observations))
         counted["episode_return"] += rewards
         counted["episode_length"] += 1
-        ended = np.flatnonzero(terminals | truncations)
+        ended = (terminals | truncations).nonzero()[0]
         if len(ended):
             # The env's own statistics, in the order of the rows; what we counted where it keeps none.
             statistics = getattr(infos, "records", ())
             statistics = statistics if len(statistics) == len(ended) else counted[ended]
-            found.append(statistics[played[ended] < quota[ended]])
+            counts = played[ended] < quota[ended]
+            found.append(statistics[counts])
+            rows.append(ended[counts])
             played[ended] += 1
             counted[ended] = 0
-            progress(int(np.minimum(played, quota).sum()))
-    return np.concatenate(found)
+            over = int(np.minimum(played, quota).sum())
+            progress(over)
+    return np.concatenate(found)[np.concatenate(rows).argsort(kind="stable")]
 
 
 def frames(env: PufferEnv, act: Act, seed: int = 0, limit: int = 1800) -> Iterator[np.ndarray]:

@@ -157,7 +157,7 @@ def greedy(logits: Logits, action_masks: Tensor | None = None) -> Tensor:
     if isinstance(logits, Normal):
         return actions_of(logits, logits.loc)
     if isinstance(logits, Tensor):
-        return masked_log_softmax(logits, action_masks).argmax(1)
+        return (logits if action_masks is None else masked_log_softmax(logits, action_masks)).argmax(1)
     masks = split_masks(action_masks, logits)
     return torch.stack([greedy(part, mask) for part, mask in zip(logits, masks, strict=True)], 1)
 

@@ -247,3 +247,21 @@ def test_wide_and_endless_ranges_to_begin_with():
     policy = MLP(spaces.Box(-high, high), spaces.Discrete(2))
     assert policy.observation_mean.tolist() == [0, 0, 0, 0]
     assert policy.observation_var.tolist() == [1, 400, 1, 1]
+
+
+@pytest.mark.parametrize(
+    "action_space", [spaces.Discrete(3), spaces.MultiDiscrete([2, 3]), spaces.Box(-2, 2, (2,))]
+)
+def test_a_frozen_policy_says_what_it_said_when_it_was_frozen(action_space):
+    policy = MLP(spaces.Box(-99, 99, (5,), np.int16), action_space)
+    policy.update_statistics(torch.randint(-99, 99, (64, 5), dtype=torch.int16))
+    seen = torch.randint(-99, 99, (7, 5), dtype=torch.int16)
+    before, frozen = policy(seen)[0], policy.frozen()
+    if not isinstance(action_space, spaces.Box):  # a Box' is the policy itself
+        torch.nn.init.zeros_(policy.hidden.weight)
+        policy.update_statistics(seen)
+    torch.testing.assert_close(*(_numbers(logits) for logits in (frozen(seen), before)))
+
+
+def _numbers(logits):
+    return (logits.loc, logits.scale) if isinstance(logits, Normal) else logits

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
+import torch
 from gymnasium import spaces
 from torch import Tensor, nn, relu_
 
 from pufferbench.features import Features
 from pufferbench.policies.heads import ActorCritic, check_size
 from pufferbench.policies.statistics import Normalizes, first_guess
-from pufferbench.pytorch import layer_init
+from pufferbench.pytorch import Logits, layer_init
 
 
 class MLP(Normalizes, ActorCritic):
@@ -49,3 +51,22 @@ class MLP(Normalizes, ActorCritic):
     def encode(self, observations: Tensor) -> Tensor:
         """Observations ``[rows, *shape]`` -> hidden ``[rows, hidden_size]``."""
         return relu_(self.hidden(self.normalized(self.features(observations))))
+
+    @torch.no_grad()
+    def frozen(self) -> Callable[[Tensor], Logits]:
+        """Observations ``[rows, *shape]`` -> the logits of the policy as it is now, for playing.
+
+        For a hundred rows a module's calls take longer than its sums; this takes a third of the time.
+        """
+        if isinstance(self.action_space, spaces.Box):
+            return lambda observations: self(observations)[0]
+        mean, scale = self.observation_mean.clone(), self.observation_scale()
+        hidden, heads = ((part.weight.t().clone(), part.bias.clone()) for part in (self.hidden, self.heads))
+        single = isinstance(self.action_space, spaces.Discrete)
+
+        def logits(observations: Tensor) -> Logits:
+            seen = (self.features(observations) - mean).mul_(scale).clamp_(-10, 10)
+            outputs = torch.addmm(heads[1], relu_(torch.addmm(hidden[1], seen, hidden[0])), heads[0])[:, :-1]
+            return outputs if single else outputs.split(self.sizes, 1)
+
+        return logits

@@ -41,8 +41,11 @@ class Normalizes(nn.Module):
 
     def normalized(self, features: Tensor) -> Tensor:
         """``features [..., size]`` with mean 0 and deviation 1, cut off at -10 and 10."""
-        scale = (torch.maximum(self.observation_var, self.observation_floor) + 1e-6).rsqrt()
-        return (features - self.observation_mean).mul_(scale).clamp_(-10, 10)
+        return (features - self.observation_mean).mul_(self.observation_scale()).clamp_(-10, 10)
+
+    def observation_scale(self) -> Tensor:
+        """What deviations from the mean are multiplied by, ``[size]``."""
+        return (torch.maximum(self.observation_var, self.observation_floor) + 1e-6).rsqrt()
 
     @torch.no_grad()
     def update_statistics(self, observations: Tensor) -> None:

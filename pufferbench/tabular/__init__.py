@@ -22,10 +22,15 @@ what the last step did. Three lines to begin with::
 
 from pufferbench.tabular.grid import Grid, GridError
 from pufferbench.tabular.learning import QLearning, Sarsa, TDLambda
-from pufferbench.tabular.methods import METHODS, Method
+from pufferbench.tabular.methods import Method
 from pufferbench.tabular.model import Model, greedy, optimal_values, policy_values
 from pufferbench.tabular.planning import PolicyIteration, ValueIteration
 from pufferbench.tabular.presets import PRESETS
+
+# By the name a person knows, in the order of the books' chapters
+METHODS: dict[str, type[Method]] = {
+    method.name: method for method in (ValueIteration, PolicyIteration, QLearning, Sarsa, TDLambda)
+}
 
 __all__ = [
     "METHODS",

@@ -8,8 +8,6 @@ import numpy as np
 
 from pufferbench.tabular.model import Model, greedy
 
-METHODS: dict[str, type[Method]] = {}  # by the name a person knows, in the order of the books' chapters
-
 
 class Method:
     """A method under way.
@@ -36,10 +34,6 @@ class Method:
     q: np.ndarray | None
     trace: np.ndarray | None = None
 
-    def __init_subclass__(cls) -> None:
-        if cls.name:
-            METHODS[cls.name] = cls
-
     def __init__(self, world: Any) -> None:
         self.model: Model = world if isinstance(world, Model) else world.model()
         self.steps = self.sweeps = 0
@@ -58,8 +52,12 @@ class Method:
         raise NotImplementedError
 
     def advance(self) -> None:
-        """The next thing on the way to the end. Where there is more than one kind of sweep, the due one."""
+        """The next sweep on the way to the end. Where there is more than one kind of work, the kind that is due."""
         self.sweep()
+
+    def advance_step(self) -> None:
+        """The same in small: the next step on the way to the end."""
+        self.step()
 
     def run(self, sweeps: int = 10_000) -> Any:
         """Go on until it is done, or for ``sweeps`` more. Returns the method itself."""

@@ -137,6 +137,12 @@ class PolicyIteration(Planning):
         else:
             self.sweep()
 
+    def advance_step(self) -> None:
+        if self.evaluated:
+            self.improve()
+        else:
+            self.step()
+
     def adopt(self, world: Any) -> None:
         super().adopt(world)
         self.evaluated = False

@@ -6,6 +6,7 @@ nothing from the net).
 
 from pufferbench.widgets.curves import Chart, Curves, Line
 from pufferbench.widgets.frame_view import FrameView
+from pufferbench.widgets.gridworld import Gridworld, gridworld
 from pufferbench.widgets.panel import TrainerPanel
 from pufferbench.widgets.session import Session
 from pufferbench.widgets.viewer import LiveAgent
@@ -15,10 +16,12 @@ __all__ = [
     "Chart",
     "Curves",
     "FrameView",
+    "Gridworld",
     "Line",
     "LiveAgent",
     "Session",
     "TrainerPanel",
     "WhatIf",
+    "gridworld",
     "what_if",
 ]

@@ -8,3 +8,32 @@ function add(parent, tag, name = "") {
   return element;
 }
 
+
+const HEARTBEAT = 2000; // ms
+
+// Say whether `place` can be seen (not scrolled away, no other tab): at each change, and again and again while it
+// can, because a message from before JupyterLab had its subshell for widgets waits until the running cell ends.
+function watchPlace(place, say) {
+  const watch = { visible: false, stop };
+  let inView = false;
+  const check = () => {
+    const visible = inView && !document.hidden;
+    if (visible || watch.visible) say(visible);
+    watch.visible = visible;
+  };
+  const observer = new IntersectionObserver((entries) => {
+    inView = entries[entries.length - 1].isIntersecting;
+    check();
+  });
+  observer.observe(place);
+  const beat = setInterval(check, HEARTBEAT);
+  document.addEventListener("visibilitychange", check);
+  function stop() {
+    observer.disconnect();
+    document.removeEventListener("visibilitychange", check);
+    clearInterval(beat);
+    inView = false;
+    check();
+  }
+  return watch;
+}

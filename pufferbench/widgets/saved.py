@@ -35,7 +35,7 @@ class Saved(ipywidgets.VBox):
         self.add_class("pb")
 
     def picture(self) -> tuple[bytes | None, str]:
-        """A PNG file's bytes (None: there is nothing to see yet) and its alt text. Called in a thread."""
+        """A PNG or SVG file's bytes (None: there is nothing to see yet) and its alt text. Called in a thread."""
         raise NotImplementedError(f"{type(self).__name__} has no picture")
 
     def snapshot_html(self) -> str:

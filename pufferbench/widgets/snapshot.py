@@ -61,19 +61,20 @@ def describe_run(title: str, state: str, record: dict[str, Any]) -> str:
     return words + "."
 
 
-def as_html(png: bytes | None, alt: str, cover: str) -> str:
-    """The picture (or only the words, when there is none) as HTML that needs nothing else.
+def as_html(file: bytes | None, alt: str, cover: str) -> str:
+    """The picture, a PNG or SVG file's bytes (or only the words, when there is none) as HTML that needs nothing else.
 
     The live view hides elements of class ``cover``. Without a kernel, JupyterLab writes an error where the
     live view was; the style rule puts the picture in its place.
     """
     alt = html.escape(alt, quote=True)
-    if png is None:
+    if file is None:
         return f'<div class="{cover}">{alt}</div>'
-    data = base64.b64encode(png).decode("ascii")
+    kind = "svg+xml" if file.startswith(b"<svg") else "png"
+    data = base64.b64encode(file).decode("ascii")
     return (
         f"<style>.jp-OutputArea-child:has(+ .jp-OutputArea-child .{cover}):not(:has(.pb)) "
         "{ display: none; }</style>"
         f'<div class="{cover}">'
-        f'<img alt="{alt}" src="data:image/png;base64,{data}" style="max-width: 100%"></div>'
+        f'<img alt="{alt}" src="data:image/{kind};base64,{data}" style="max-width: 100%"></div>'
     )

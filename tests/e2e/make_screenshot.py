@@ -53,6 +53,8 @@ def take(picture: Picture, browser: Browser, lab: JupyterLab, folder: Path, dark
         notebook.command("apputils:change-theme", {"theme": "JupyterLab Dark"})
         notebook.pause(2)
         element.screenshot(path=folder / f"{picture.name}_dark.png")
+        notebook.command("apputils:change-theme", {"theme": "JupyterLab Light"})  # the server remembers
+        notebook.pause(1)
     notebook.close()
     lab.shut_down_kernels()
 

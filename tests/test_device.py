@@ -1,0 +1,88 @@
+"""The way of the data on a GPU, gone through without one (fake_cuda.py), and what guards it on the CPU."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from gymnasium import spaces
+from torch import nn
+
+from fake_cuda import DEVICE, fake_cuda
+from pufferbench import PuffeRL
+from pufferbench.policies import POLICIES
+from pufferbench.spaces import flatten_observations
+from tests.envs import TestEnv
+
+PIXELS = spaces.Box(0, 255, (8, 8, 3), np.uint8)
+SEEN = {
+    "CNN": PIXELS,
+    "MultiInput": flatten_observations(spaces.Dict(camera=PIXELS, kind=spaces.Discrete(3))),
+    "Attention": spaces.Box(-9, 9, (4, 3)),
+}
+ACTIONS = {
+    "discrete": spaces.Discrete(3),
+    "several": spaces.MultiDiscrete([2, 3]),
+    "box": spaces.Box(-2, 2, (2,)),
+}
+
+
+class Cut(TestEnv):
+    """Any observations and actions; episodes are cut, some actions illegal, and now and then a row waits."""
+
+    length = 3
+
+    def __init__(self, observation_space, action_space, legal=True, num_envs=8):
+        super().__init__(num_envs)
+        self.observation_space, self.action_space = observation_space, action_space
+        choices = isinstance(action_space, (spaces.Discrete, spaces.MultiDiscrete))
+        self.num_action_masks = int(np.sum(getattr(action_space, "nvec", 3))) if choices and legal else None
+
+    def look(self):
+        rows = [self.observation_space.sample() for _ in range(self.num_agents)]
+        self.observations[:] = np.stack(rows)
+        self.masks[0] = self.clock != 1
+
+    def end(self, ended):
+        self.truncations[:] = ended
+        self.final_observations[:] = self.observations
+
+
+def train(env, policy, **options):
+    trainer = PuffeRL(env, policy, device=DEVICE, bptt_horizon=6, minibatch_size=12, update_epochs=2, **options)
+    for _ in range(2):
+        trainer.evaluate()
+        trainer.train()
+        trainer.mean_and_log()
+    return trainer
+
+
+@pytest.mark.parametrize("actions", ACTIONS)
+@pytest.mark.parametrize("name", POLICIES)
+def test_no_policy_mixes_devices(name, actions):
+    with fake_cuda():
+        trainer = train(Cut(SEEN.get(name, spaces.Box(-1, 1, (4,))), ACTIONS[actions]), name)
+        rollout = trainer.rollout
+        placed = [rollout.observations, rollout.actions, rollout.logprobs, rollout.values, *rollout.memory.now]
+        placed += [*trainer.policy.state_dict().values()]
+        assert {str(tensor.device) for tensor in placed} == {DEVICE}
+        assert trainer.learner.name != "fused"
+        assert {weight.device.type for weight in trainer.snapshot.weights.values()} == {"cpu"}
+
+
+class Forgetful(nn.Module):
+    """A user's own, with a mistake that only a GPU shows."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(4, 4)
+        self.offsets = torch.arange(4.0)  # not a buffer: it stays where it is
+
+    def forward(self, observations):
+        out = self.layer(observations + self.offsets)
+        return out[:, :3], out[:, 3]
+
+
+def test_a_mistake_is_found():
+    with fake_cuda(), pytest.raises(RuntimeError, match=r"cuda:0.* and cpu"):
+        train(Cut(spaces.Box(-1, 1, (4,)), ACTIONS["discrete"]), Forgetful())

@@ -40,6 +40,7 @@ def fake_cuda() -> Iterator[Answers]:
             ("__invert__", lambda tensor: aten.bitwise_not(tensor)),
             ("contiguous", lambda tensor, **kwargs: aten.contiguous(tensor, **kwargs)),
             ("copy_", lambda tensor, source, non_blocking=False: aten.copy_(tensor, source, non_blocking)),
+            ("nonzero", lambda tensor: aten.nonzero(tensor)),
             ("numpy", _numpy),
             ("pin_memory", _pin),
             ("backward", lambda loss: answers.gradients()),
@@ -63,7 +64,7 @@ class Answers(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if func is aten._local_scalar_dense.default:
+        if func in (aten._local_scalar_dense.default, aten.is_nonzero.default):
             self.waits += args[0].device.type == "cuda"
             kind = args[0].dtype
             return True if kind == torch.bool else 1.0 if kind.is_floating_point else 1

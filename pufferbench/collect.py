@@ -229,7 +229,7 @@ class Collector:
             ):  # as if nobody had asked: neither BatchNorm nor Dropout shall notice
                 for where in ((t, half) for t in range(len(noise)) for half in halves):
                     actions, logprobs, values, *state = act(
-                        rollout.observations[where],
+                        rollout.seen(where),
                         noise[where],
                         None if legal is None else legal[where],
                         *memory.read(where[1]),

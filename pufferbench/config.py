@@ -165,6 +165,10 @@ class TrainConfig:
     as fast where matrix products are the limit (LSTMs, wide layers, convolutions), for about 1 % of error. Weights,
     heads and loss stay float32."""
 
+    cpu_offload: bool = option(False)
+    """With device=cuda: keep an update's observations in the CPU's memory and send each minibatch to the GPU, for
+    pictures that would fill its memory. Slower."""
+
     compile: bool = option(False)
     """Compile the policy with torch.compile: slow to start, then faster, above all on CUDA."""
 

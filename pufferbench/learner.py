@@ -18,7 +18,7 @@ from pufferbench.config import ConfigError, TrainConfig
 from pufferbench.fused import Fused, misfit
 from pufferbench.kernels import Objective, ppo_loss
 from pufferbench.policies import MLP
-from pufferbench.pytorch import Logits, in_bfloat16, sample
+from pufferbench.pytorch import Logits, in_bfloat16, sample, send
 from pufferbench.recurrent import is_recurrent, one_by_one, step
 
 Cast = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -147,7 +147,7 @@ class Autograd:
 
     def again(self, batch: Mapping[str, Tensor], index: Tensor) -> tuple[dict[str, Tensor], Logits, Tensor]:
         """The decisions of ``index``, and what the policy says about them now: ``(decisions, logits, value)``."""
-        part = {name: tensor.index_select(0, index) for name, tensor in batch.items()}
+        part = {name: take(tensor, index) for name, tensor in batch.items()}
         return part, *self._forward(part["observations"])
 
 
@@ -174,9 +174,14 @@ class RecurrentAutograd(Autograd):
         names = [name for name in batch if name.startswith("state.")]
         state = tuple(batch.pop(name).index_select(0, index) for name in names)
         used = places >= 0
-        part = {name: tensor.index_select(0, places[used]) for name, tensor in batch.items()}
+        part = {name: take(tensor, places[used]) for name, tensor in batch.items()}
         go = getattr(self.policy, "sequence", None) or partial(one_by_one, self.policy)
         return part, *self._cast(go)(part["observations"], used, ended, state)
+
+
+def take(tensor: Tensor, index: Tensor) -> Tensor:
+    """Rows ``index`` of ``tensor``, on the index's device: observations may wait on the CPU (``cpu_offload``)."""
+    return send(tensor.index_select(0, index.to(tensor.device)), index.device)
 
 
 def normalized(advantages: Tensor) -> Tensor:

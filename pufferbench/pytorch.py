@@ -225,6 +225,15 @@ def _in_float32(outputs: Any) -> Any:
     return tuple(map(_in_float32, outputs))
 
 
+def send(tensor: Tensor, device: torch.device) -> Tensor:
+    """``tensor`` on ``device``. On its way to a GPU nobody waits: it goes through pinned memory, which the GPU reads
+    by itself, and which torch gives to others only when it has been read.
+    """
+    if device.type == "cuda" and tensor.device.type == "cpu":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
+
+
 @contextmanager
 def torch_threads(count: int) -> Iterator[None]:
     """Run a block with ``count`` torch threads, then go back to as many as before."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,8 @@ from torch import Tensor
 
 from pufferbench import policies
 from pufferbench.env import PufferEnv
+from pufferbench.errors import PufferBenchError
+from pufferbench.pytorch import send
 from pufferbench.recurrent import Memory, State
 from pufferbench.system import keep_freed_memory
 
@@ -29,9 +32,9 @@ def rows_of(where: Where) -> slice | Tensor:
 class Rollout:
     """What ``evaluate()`` collects and ``train()`` learns from.
 
-    What the policy reads and writes lies on its device; what the environment reports lies on the CPU,
-    where it is made, and moves once per update. It may come in any order, a few rows at a time: ``where``
-    says which rows at which of their steps.
+    What the policy reads and writes lies on its device (with ``offload``, observations wait on the CPU until
+    they are needed); what the environment reports lies on the CPU, where it is made, and moves once per update.
+    It may come in any order, a few rows at a time: ``where`` says which rows at which of their steps.
 
     Args:
         env: has the spaces and types.
@@ -39,6 +42,7 @@ class Rollout:
         horizon: steps of each.
         device: the policy's.
         fresh: a recurrent policy's state of all rows at the beginning of an episode.
+        offload: keep the observations on the CPU.
 
     Attributes:
         observations, actions, logprobs: of steps 0 .. T-1, ``[T, rows, ...]``.
@@ -50,7 +54,13 @@ class Rollout:
     """
 
     def __init__(
-        self, env: PufferEnv, rows: int, horizon: int, device: torch.device, fresh: State = ()
+        self,
+        env: PufferEnv,
+        rows: int,
+        horizon: int,
+        device: torch.device,
+        fresh: State = (),
+        offload: bool = False,
     ) -> None:
         keep_freed_memory()  # what learning frees it takes again at once, minibatch after minibatch
         sizes = policies.output_sizes(env.action_space)
@@ -63,9 +73,10 @@ class Rollout:
         # Bytes may be the parts of a Dict: left as they are
         if choices or env.observations.dtype == np.uint8:
             kind = torch.from_numpy(env.observations).dtype
-        self.observations = torch.zeros(
-            (horizon, rows, *env.observations.shape[1:]), dtype=kind, device=device
-        )
+        self._device = device
+        place = torch.device("cpu") if offload else device
+        pinned = offload and device.type == "cuda"
+        self.observations = _room((horizon, rows, *env.observations.shape[1:]), kind, place, pinned)
         self.logprobs = torch.zeros((horizon, rows), device=device)
         self.values = torch.zeros((horizon + 1, rows), device=device)
         self.rewards = torch.zeros(horizon, rows)
@@ -95,17 +106,24 @@ class Rollout:
     def see(self, turn: Turn) -> tuple[Tensor, Tensor | None, State]:
         """Keep what the agents of ``turn`` see. Returns it, the legal actions and the state, on the device."""
         where = turn.where
-        self.observations[where] = self.stored(turn.observations)
+        self.observations[where] = send(self._typed(turn.observations), self.observations.device)
         self.masks[where] = torch.from_numpy(turn.masks)
         state = self.memory.read(rows_of(where))
         if self.action_masks is None:
-            return self.observations[where], None, state
-        self.action_masks[where] = torch.from_numpy(turn.action_masks).to(self.action_masks)
-        return self.observations[where], self.action_masks[where], state
+            return self.seen(where), None, state
+        self.action_masks[where] = send(torch.from_numpy(turn.action_masks), self._device)
+        return self.seen(where), self.action_masks[where], state
+
+    def seen(self, where: Where) -> Tensor:
+        """The observations kept at ``where``, on the policy's device."""
+        return send(self.observations[where], self._device)
 
     def stored(self, observations: np.ndarray | Tensor) -> Tensor:
-        """``observations`` as they would be kept here: of that type, on the device."""
-        return torch.as_tensor(observations).to(self.observations)
+        """``observations`` as :meth:`seen` would give them: of that type, on the policy's device."""
+        return send(self._typed(observations), self._device)
+
+    def _typed(self, observations: np.ndarray | Tensor) -> Tensor:
+        return torch.as_tensor(observations).to(self.observations.dtype)
 
     def act(
         self, where: Where, actions: Tensor, logprobs: Tensor, values: Tensor, *state: Tensor
@@ -169,7 +187,7 @@ class Rollout:
         parts = {name: tensor.flatten(0, 1) for name, tensor in parts.items()}
         if not used.all():
             rows = used.flatten().nonzero().squeeze(1)  # rows that wait are in no loss
-            parts = {name: tensor.index_select(0, rows) for name, tensor in parts.items()}
+            parts = {name: tensor.index_select(0, rows.to(tensor.device)) for name, tensor in parts.items()}
         if self.memory.start:
             parts["places"] = (used.flatten().cumsum(0).view(used.shape) - 1).masked_fill(~used, -1)
             parts["ended"] = (self.terminals | self.truncations).to(used.device)
@@ -182,3 +200,26 @@ class Rollout:
             if not tensor.float().isfinite().all():
                 return f"the environment's {name} contain NaN or infinity: mend them there"
         return ""
+
+
+def _room(shape: tuple[int, ...], kind: torch.dtype, device: torch.device, pinned: bool) -> Tensor:
+    """Zeros, for the largest part of a rollout.
+
+    Raises:
+        PufferBenchError: there is no room for it.
+    """
+    try:
+        return torch.zeros(shape, dtype=kind, device=device, pin_memory=pinned)
+    except (
+        RuntimeError,
+        MemoryError,
+    ) as error:  # torch.OutOfMemoryError is a RuntimeError; the CPU has no name for it
+        if "memory" not in str(error):
+            raise
+        gigabytes = math.prod(shape) * kind.itemsize / 1e9
+        there = ", or keep them on the CPU: cpu_offload=True" if device.type == "cuda" else ""
+        raise PufferBenchError(
+            f"out of memory: the observations of an update need {gigabytes:,.1f} GB on {device} ({shape[0]} steps x "
+            f"{shape[1]} agents x {list(shape[2:])} {str(kind).removeprefix('torch.')}); take a smaller batch_size or "
+            f"num_envs{there}"
+        ) from error

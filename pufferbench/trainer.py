@@ -34,7 +34,7 @@ from pufferbench.kernels import LOSS_STATISTICS, Objective, advantages, explaine
 from pufferbench.learner import choose_learner, minibatches
 from pufferbench.meters import EpisodeMeter, Stopwatch
 from pufferbench.optimizers import make_optimizer
-from pufferbench.pytorch import draw_noise, torch_threads
+from pufferbench.pytorch import draw_noise, send, torch_threads
 from pufferbench.records import Record, RunFolder
 from pufferbench.rollout import Rollout
 from pufferbench.vector.make import make
@@ -145,7 +145,7 @@ class PuffeRL:
         rollout, collector = self.rollout, self.collector
         rollout.start()
         self._watch.lap("other")
-        noise = draw_noise(self.env.action_space, rollout.rewards.shape, self.generator).to(self.device)
+        noise = send(draw_noise(self.env.action_space, rollout.rewards.shape, self.generator), self.device)
         self._watch.lap("policy")
 
         with torch.inference_mode(), torch_threads(self.config.torch_threads):
@@ -201,7 +201,7 @@ class PuffeRL:
             final_values[rollout.truncations] = torch.cat(found).cpu()
         ends = rollout.terminals, rollout.truncations
         parts = (rollout.rewards, rollout.values, *ends, final_values, rollout.masks)
-        rewards, values, terminals, truncations, final_values, masks = (p.to(self.device) for p in parts)
+        rewards, values, terminals, truncations, final_values, masks = (send(p, self.device) for p in parts)
         advantage, used = advantages(
             rewards, values, terminals, truncations, final_values, masks, config.gamma, config.gae_lambda
         )
@@ -364,7 +364,14 @@ class PuffeRL:
         assert self.config.bptt_horizon is not None and self.config.minibatch_size is not None  # resolved
         self.collector.begin_trial(possible=not self.config.compile)
         fresh = recurrent.initial_state(self.policy, self.collector.rows)
-        self.rollout = Rollout(self.env, self.collector.rows, self.config.bptt_horizon, self.device, fresh)
+        self.rollout = Rollout(
+            self.env,
+            self.collector.rows,
+            self.config.bptt_horizon,
+            self.device,
+            fresh,
+            self.config.cpu_offload,
+        )
         self._minibatch_size = self.config.minibatch_size
         self.learner = choose_learner(self.policy, self.device, self.config)
         with torch.inference_mode():

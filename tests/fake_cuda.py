@@ -46,7 +46,9 @@ def fake_cuda() -> Iterator[Answers]:
             ("backward", lambda loss: answers.gradients()),
         ):
             stack.enter_context(mock.patch.object(Tensor, name, function))
-        stack.enter_context(mock.patch.object(nn.Module, "to", lambda module, device: answers.move(module, device)))
+        stack.enter_context(
+            mock.patch.object(nn.Module, "to", lambda module, device: answers.move(module, device))
+        )
         yield answers
 
 

@@ -8,11 +8,11 @@ import torch
 from gymnasium import spaces
 from torch import nn
 
-from fake_cuda import DEVICE, fake_cuda
 from pufferbench import PuffeRL
 from pufferbench.policies import POLICIES
 from pufferbench.spaces import flatten_observations
 from tests.envs import TestEnv
+from tests.fake_cuda import DEVICE, fake_cuda
 
 PIXELS = spaces.Box(0, 255, (8, 8, 3), np.uint8)
 SEEN = {
@@ -49,7 +49,9 @@ class Cut(TestEnv):
 
 
 def train(env, policy, **options):
-    trainer = PuffeRL(env, policy, device=DEVICE, bptt_horizon=6, minibatch_size=12, update_epochs=2, **options)
+    trainer = PuffeRL(
+        env, policy, device=DEVICE, bptt_horizon=6, minibatch_size=12, update_epochs=2, **options
+    )
     for _ in range(2):
         trainer.evaluate()
         trainer.train()
@@ -63,11 +65,27 @@ def test_no_policy_mixes_devices(name, actions):
     with fake_cuda():
         trainer = train(Cut(SEEN.get(name, spaces.Box(-1, 1, (4,))), ACTIONS[actions]), name)
         rollout = trainer.rollout
-        placed = [rollout.observations, rollout.actions, rollout.logprobs, rollout.values, *rollout.memory.now]
+        placed = [
+            rollout.observations,
+            rollout.actions,
+            rollout.logprobs,
+            rollout.values,
+            *rollout.memory.now,
+        ]
         placed += [*trainer.policy.state_dict().values()]
         assert {str(tensor.device) for tensor in placed} == {DEVICE}
         assert trainer.learner.name != "fused"
         assert {weight.device.type for weight in trainer.snapshot.weights.values()} == {"cpu"}
+
+
+@pytest.mark.parametrize("options", [{"cpu_offload": True}, {"precision": "bfloat16"}], ids=str)
+@pytest.mark.parametrize("name", ["MLP", "LSTM", "CNN"])
+def test_options_of_the_device(name, options):
+    with fake_cuda():
+        env = Cut(SEEN.get(name, spaces.Box(-1, 1, (4,))), ACTIONS["discrete"])
+        trainer = train(env, name, **options)
+        assert trainer.rollout.observations.device.type == ("cpu" if "cpu_offload" in options else "cuda")
+        assert trainer.rollout.values.device.type == "cuda"
 
 
 class Forgetful(nn.Module):

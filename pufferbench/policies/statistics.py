@@ -49,7 +49,7 @@ class Normalizes(nn.Module):
 
     @torch.no_grad()
     def update_statistics(self, observations: Tensor) -> None:
-        """Take ``observations [rows, *shape]`` into the running mean and variance (Chan et al., 1979).
+        """Take ``observations [rows, *shape]``, on any device, into the running mean and variance (Chan et al., 1979).
 
         Of large batches, evenly spread rows: at most 16,384.
         """
@@ -57,7 +57,7 @@ class Normalizes(nn.Module):
         for part in observations.split(4096):  # pieces that fit the cache: 6 times as fast as var_mean
             if not len(part):
                 continue
-            x = self.features(part) - self.observation_mean
+            x = self.features(part.to(self.observation_mean.device)) - self.observation_mean
             total = self.observation_count + len(x)
             weight = (len(x) / total).float()
             delta = x.mean(0)

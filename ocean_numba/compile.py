@@ -30,11 +30,19 @@ from ocean_numba.game import Layout
 
 @dataclass
 class Kernels:
-    """``step_rows(states, observations, ..., start, stop)`` and ``reset_rows(...)`` of one game."""
+    """``step_rows(states, observations, ..., start, stop)`` and ``reset_rows(...)`` of one game.
+
+    Attributes:
+        dispatchers: Numba's objects for the two; () in Python mode.
+        name: equal exactly when the machine code is, in any process; "" in Python mode.
+        allocates: whether they need Numba's runtime.
+    """
 
     step_rows: Callable[..., int]
     reset_rows: Callable[..., None]
     dispatchers: tuple[Any, ...] = ()
+    name: str = ""
+    allocates: bool = False
 
     @property
     def cache_hits(self) -> int:
@@ -159,7 +167,8 @@ def _compile(
     sys.modules[module.__name__] = module
     exec(compile(text, str(path), "exec"), vars(module))
     step, reset = module.step_rows, module.reset_rows
-    return Kernels(_entry(step, step_arguments), _entry(reset, reset_arguments), (step, reset))
+    entries = _entry(step, step_arguments), _entry(reset, reset_arguments)
+    return Kernels(*entries, (step, reset), path.stem, allocates)
 
 
 def _entry(dispatcher: Any, arguments: tuple) -> Callable[..., Any]:

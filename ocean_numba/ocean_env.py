@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,6 +17,22 @@ from pufferbench.env import Buffers, EpisodeInfos, Infos, PufferEnv, StepResult
 from pufferbench.errors import InvalidAction, did_you_mean
 
 MODES = ("compiled", "python", "debug")
+
+
+class CompiledStep(NamedTuple):
+    """What a compiled loop needs to step a batch by itself: ``function(*arrays, ended, start, stop)``.
+
+    Attributes:
+        function: Numba's object. It returns how many episodes ended; their records are ``ended[start:start + count]``.
+        arrays: states, observations, actions, rewards, ...: those of the buffers that the env has now.
+        name: equal exactly when the machine code is, in any process.
+        allocates: whether it needs Numba's runtime.
+    """
+
+    function: Any
+    arrays: tuple[np.ndarray, ...]
+    name: str
+    allocates: bool
 
 
 class OceanEnv(PufferEnv):
@@ -143,6 +159,16 @@ class OceanEnv(PufferEnv):
         if count < 0:
             self._refuse(-1 - count)
         return count
+
+    def compiled_step(self) -> CompiledStep | None:
+        """For loops that step this batch from compiled code; None where a step is more than machine code."""
+        own = type(self).step is OceanEnv.step and type(self).step_rows is OceanEnv.step_rows
+        if self.mode != "compiled" or not own:
+            return None
+        if self._bound is not self._buffers or self._bound is None:
+            self._bind(self.buffers)
+        arrays = self._step_bound.args[:-1]  # without self.ended
+        return CompiledStep(self.kernels.dispatchers[0], arrays, self.kernels.name, self.kernels.allocates)
 
     def render(self, index: int = 0) -> np.ndarray:
         """Game ``index`` drawn by its ``draw(s, canvas)``: RGB, uint8 ``[height, width, 3]``."""

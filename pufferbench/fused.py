@@ -17,8 +17,11 @@ from gymnasium import spaces
 from torch import Tensor, nn
 
 from pufferbench import fused_kernels as kernels
+from pufferbench.env import PufferEnv
+from pufferbench.fused_play import Player, player_for
 from pufferbench.kernels import Objective
 from pufferbench.policies import MLP
+from pufferbench.rollout import Rollout
 
 PARTS = 2  # a minibatch is always summed up in two halves, so that one thread and two give the same bits
 NO_MASKS = np.ones((0, 0), np.bool_)  # every action is legal
@@ -92,6 +95,9 @@ class Fused:
         self.load()
         kernels.judge(self.net, self.work[0], _rows(observations), NO_MASKS, values)
         return torch.from_numpy(values)
+
+    def player(self, env: PufferEnv, rollout: Rollout) -> Player | None:
+        return player_for(env, rollout, self, self._pool)
 
     def gradients(
         self, batch: Mapping[str, Tensor], index: Tensor, objective: Objective

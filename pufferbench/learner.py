@@ -15,11 +15,14 @@ import torch
 from torch import Tensor, nn
 
 from pufferbench.config import ConfigError, TrainConfig
+from pufferbench.env import PufferEnv
 from pufferbench.fused import Fused, misfit
+from pufferbench.fused_play import Player
 from pufferbench.kernels import Objective, ppo_loss
 from pufferbench.policies import MLP
 from pufferbench.pytorch import Logits, in_bfloat16, sample, send
 from pufferbench.recurrent import is_recurrent, one_by_one, step
+from pufferbench.rollout import Rollout
 
 Cast = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -40,6 +43,9 @@ class Learner(Protocol):
             legal: ``[rows, n]`` bool, or None.
             state: the tensors of a recurrent policy's state, ``[rows, ...]``; most policies have none.
         """
+
+    def player(self, env: PufferEnv, rollout: Rollout) -> Player | None:
+        """What plays whole rollouts of ``env`` by itself, faster than step by step; None: no such thing."""
 
     def values(self, observations: Tensor, *state: Tensor) -> Tensor:
         """Values ``[rows]`` of ``observations [rows, *shape]``."""
@@ -127,6 +133,9 @@ class Autograd:
     ) -> tuple[Tensor, ...]:
         logits, value = self._forward(observations)
         return *sample(logits, noise, legal), value.flatten()
+
+    def player(self, env: PufferEnv, rollout: Rollout) -> None:
+        return None
 
     def values(self, observations: Tensor, *state: Tensor) -> Tensor:
         return self._forward(observations)[1].flatten()

@@ -154,9 +154,17 @@ class Rollout:
         if truncations.any():
             state = (part[cut.to(part.device)] for part in self.memory.read(rows_of(where)))
             finals = torch.from_numpy(final_observations[truncations])
-            self._finals.append((self._order[where][cut], finals, *state))
+            self.add_finals(self._order[where][cut], finals, *state)
         if self.memory.now:  # this runs at every step, and few policies remember
             self.memory.forget(rows_of(where), self.terminals[where] | cut)
+
+    def add_finals(self, places: Tensor, observations: Tensor, *state: Tensor) -> None:
+        """Keep what cut rows saw before the reset, and their state: ``[n, ...]``.
+
+        Args:
+            places: where they are in the flattened ``[horizon, rows]``.
+        """
+        self._finals.append((places, observations, *state))
 
     def finals(self) -> list[Tensor]:
         """The final observations of all truncated rows, and the tensors of their state before the reset.

@@ -149,8 +149,12 @@ class PuffeRL:
         self._watch.lap("policy")
 
         with torch.inference_mode(), torch_threads(self.config.torch_threads):
+            if self._player is not None:  # policy and games in one compiled loop
+                for _ in self._player.pieces(noise, self.episodes):
+                    self._wait_at_gate("policy")
             # A turn is the rows that act now: all of them, or those whose workers are not busy
-            for turn in collector.turns(rollout, self.episodes, self._watch):
+            turns = collector.turns(rollout, self.episodes, self._watch) if self._player is None else ()
+            for turn in turns:
                 self._wait_at_gate("other")
                 observations, legal, state = rollout.see(turn)
                 self._watch.lap("copy")
@@ -374,6 +378,7 @@ class PuffeRL:
         )
         self._minibatch_size = self.config.minibatch_size
         self.learner = choose_learner(self.policy, self.device, self.config)
+        self._player = self.learner.player(self.env, self.rollout)
         with torch.inference_mode():
             seen = torch.from_numpy(self.collector.observations).to(self.device)
             outputs = recurrent.first_step(self.policy, seen)

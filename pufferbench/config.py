@@ -7,101 +7,16 @@ works out the ones left to it (None).
 
 from __future__ import annotations
 
-import ast
-import dataclasses
-import inspect
 import math
-import textwrap
-import threading
 import warnings
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, replace
-from functools import cache
-from typing import Any, get_type_hints
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
-from pufferbench.errors import PufferBenchError, did_you_mean
-
-
-class ConfigError(PufferBenchError, ValueError):
-    """An option is unknown or its value impossible."""
-
-
-@dataclass(frozen=True)
-class Option:
-    """What is known about one option.
-
-    Attributes:
-        name: the field's name.
-        type: ``int``, ``float``, ``bool`` or ``str`` (of the value when it is not None).
-        default: the value when nothing else is said; None: worked out from the rest.
-        doc: the docstring under the field, on one line ("" where the source is not at hand).
-        low, high: the smallest and largest value accepted, both included; None: no bound.
-        unit: of the value, "" for pure numbers.
-        live: True when it may be changed while training.
-        log: True when a slider for it should be logarithmic.
-        choices: the accepted values; empty: any within the bounds.
-    """
-
-    name: str
-    type: type
-    default: Any
-    doc: str
-    low: float | None = None
-    high: float | None = None
-    unit: str = ""
-    live: bool = False
-    log: bool = False
-    choices: tuple[Any, ...] = ()
-
-    def check(self, value: Any) -> Any:
-        """``value`` as this option's type. Raises :class:`ConfigError` when it is impossible."""
-        if value is None and self.default is None:
-            return None
-        value = self._convert(value)
-        if self.choices and value not in self.choices:
-            hint = did_you_mean(str(value), map(str, self.choices))
-            known = ", ".join(map(str, self.choices))
-            raise ConfigError(f"{self.name} must be one of {known}, not {value!r}{hint}")
-        if isinstance(value, float) and not math.isfinite(value):
-            raise ConfigError(f"{self.name} must be a finite number, not {value}")
-        if (self.low is not None and value < self.low) or (self.high is not None and value > self.high):
-            raise ConfigError(f"{self.name} must be {self._range()}, not {value!r}")
-        return value
-
-    def _convert(self, value: Any) -> Any:
-        """Accept what means the same (numpy scalars, 1e6 for an int), nothing that only looks like it."""
-        if hasattr(value, "item") and getattr(value, "ndim", 0) == 0:
-            value = value.item()
-        if self.type is float and isinstance(value, int) and not isinstance(value, bool):
-            return float(value)
-        if self.type is int and isinstance(value, float) and value.is_integer():
-            return int(value)
-        if not isinstance(value, self.type) or (isinstance(value, bool) and self.type is not bool):
-            kinds = {int: "a whole number", float: "a number", bool: "True or False", str: "a string"}
-            raise ConfigError(f"{self.name} must be {kinds[self.type]}, not {value!r}")
-        return value
-
-    def _range(self) -> str:
-        if self.high is None:
-            return f"at least {self.low:g}"
-        if self.low is None:
-            return f"at most {self.high:g}"
-        return f"between {self.low:g} and {self.high:g}"
-
-
-def option(
-    default: Any,
-    *,
-    low: float | None = None,
-    high: float | None = None,
-    unit: str = "",
-    live: bool = False,
-    log: bool = False,
-    choices: Iterable[Any] = (),
-) -> Any:
-    """A dataclass field with what :class:`Option` says about it; its docstring goes under the field."""
-    about = {"low": low, "high": high, "unit": unit, "live": live, "log": log, "choices": tuple(choices)}
-    return dataclasses.field(default=default, metadata=about)
+from pufferbench.errors import did_you_mean
+from pufferbench.options import ConfigError as ConfigError
+from pufferbench.options import Option as Option
+from pufferbench.options import describe, option
 
 
 @dataclass(frozen=True)
@@ -117,6 +32,10 @@ class TrainConfig:
     minibatch_size: int | None = option(None, low=1, unit="steps")
     """Steps per gradient step; must divide batch_size. None: a quarter of the batch, at most 8192."""
 
+    max_minibatch_size: int | None = option(None, low=1, unit="steps")
+    """Steps in memory at a time: a larger minibatch is gone through in parts whose gradients add up to the same.
+    For policies whose minibatches do not fit. None: whole minibatches. The fused learner has small parts anyway."""
+
     bptt_horizon: int | None = option(None, low=1, unit="steps")
     """Steps of each agent per update. None: batch_size / agents, or 64 and at least 4096 steps in all."""
 
@@ -124,10 +43,16 @@ class TrainConfig:
     """How often each update goes through its batch. More learns more per step, and is less stable."""
 
     learning_rate: float = option(3e-3, low=1e-7, high=1.0, live=True, log=True)
-    """Step size of the Adam optimizer. The first knob to turn: too high and learning collapses."""
+    """Step size of the optimizer. The first knob to turn: too high and learning collapses."""
 
-    anneal_lr: bool = option(False)
-    """Lower the learning rate in a straight line, to reach 0 at total_timesteps."""
+    lr_schedule: str = option("constant", choices=("constant", "linear", "cosine"))
+    """How the learning rate gets from its value to 0 at total_timesteps: not at all, in a straight line, or along half
+    a cosine, which stays high for longer and ends gently (Loshchilov & Hutter, 2017, arXiv 1608.03983)."""
+
+    optimizer: str = option("adam", choices=("adam", "muon"))
+    """What makes steps of gradients. adam scales each weight by itself (Kingma & Ba, 2015, arXiv 1412.6980); muon turns
+    the gradient of each hidden matrix into one that moves all directions equally (Jordan et al., 2024,
+    kellerjordan.github.io/posts/muon), and takes AdamW for the rest. A step costs more: for large minibatches."""
 
     gamma: float = option(0.99, low=0.0, high=1.0, live=True)
     """Discount: a reward that comes n steps later counts gamma^n. 0.99 looks about 100 steps ahead."""
@@ -135,17 +60,51 @@ class TrainConfig:
     gae_lambda: float = option(0.95, low=0.0, high=1.0, live=True)
     """Generalised advantage estimation: 0 trusts the value function (bias), 1 the rewards seen (noise)."""
 
+    advantage: str = option("gae", choices=("gae", "puff"))
+    """How advantages are estimated: once per update (gae; Schulman et al., 2016, arXiv 1506.02438); or anew for each
+    minibatch, with corrections for what the policy has changed since it played (puff; PufferLib's blend of gae and
+    V-trace, Espeholt et al., 2018, arXiv 1802.01561)."""
+
+    rho_clip: float = option(1.0, low=0.0, high=100.0, live=True, needs=("advantage", "puff"))
+    """Puff advantage: the most that a step's own error counts, whatever more likely its action has become."""
+
+    c_clip: float = option(1.0, low=0.0, high=100.0, live=True, needs=("advantage", "puff"))
+    """Puff advantage: the most that what came after a step counts for it; 0 looks one step ahead only."""
+
+    reward_clip: float = option(0.0, low=0.0, high=1e6, live=True)
+    """Rewards beyond this size, of either sign, are cut to it for learning (Mnih et al., 2015, cut at 1); 0: not at
+    all. Returns are told as the environment gave them."""
+
+    prioritize: bool = option(False)
+    """Draw minibatches from whole rows, those with large advantages more often, instead of from all steps alike
+    (prioritised replay: Schaul et al., 2016, arXiv 1511.05952)."""
+
+    prio_alpha: float = option(0.8, low=0.0, high=2.0, live=True, needs=("prioritize", True))
+    """Prioritised rows: the power of a row's advantages that makes its probability; 0 draws all rows alike."""
+
+    prio_beta0: float = option(0.2, low=0.0, high=1.0, live=True, needs=("prioritize", True))
+    """Prioritised rows: how much of the bias that this brings is taken back, at first; rises to 1, all of it, at
+    total_timesteps."""
+
     clip_coef: float = option(0.2, low=0.01, high=1.0, live=True)
     """PPO's clip: an action's probability gains nothing by moving by more than this fraction per update."""
 
     vf_coef: float = option(0.5, low=0.0, high=10.0, live=True)
     """Weight of the value function's squared error in the loss."""
 
+    vf_clip_coef: float = option(0.0, low=0.0, high=10.0)
+    """The value function's clip: it gains nothing by moving by more than this per update, in deviations of the returns
+    (Schulman et al., 2017, as implemented; of doubtful use: Andrychowicz et al., 2021, arXiv 2006.05990); 0: none."""
+
     ent_coef: float = option(0.01, low=0.0, high=1.0, live=True)
     """Weight of the policy's entropy: higher explores more, too high never settles."""
 
     max_grad_norm: float = option(0.5, low=1e-3, high=100.0, live=True, log=True)
     """Gradients longer than this are shortened to it, so that one odd batch cannot throw the policy off."""
+
+    target_kl: float = option(0.0, low=0.0, high=10.0, live=True)
+    """End an update early, before the gradient step whose minibatch finds the policy farther than this KL divergence
+    (nats) from the one that played; 0: never. 0.01 to 0.05 are usual."""
 
     normalize_advantages: bool = option(True)
     """Scale each minibatch's advantages to mean 0 and deviation 1: rewards of any size then learn alike."""
@@ -179,56 +138,25 @@ class TrainConfig:
     """Updates between checkpoints in the run folder (if there is one); 0: only when training ends."""
 
     def live(self) -> dict[str, Any]:
-        """The options that may change while training, as they are now."""
-        return {name: getattr(self, name) for name, about in describe(TrainConfig).items() if about.live}
+        """The options that may change while training and do something, as they are now."""
+        options = {name: about for name, about in describe(TrainConfig).items() if about.live}
+        return {name: getattr(self, name) for name, about in options.items() if about.matters(self)}
 
     def learning_rate_at(self, global_step: int) -> float:
         """The learning rate after ``global_step`` steps."""
-        if not self.anneal_lr:
+        if self.lr_schedule == "constant":
             return self.learning_rate
-        if global_step >= self.total_timesteps:
+        progress = global_step / self.total_timesteps
+        if progress >= 1:
             warnings.warn(
                 f"training goes on beyond total_timesteps ({self.total_timesteps}) with the learning rate annealed "
-                "to almost 0: give more total_timesteps, or anneal_lr=False",
+                "to almost 0: give more total_timesteps, or lr_schedule='constant'",
                 stacklevel=4,
             )
-        return self.learning_rate * max(1 - global_step / self.total_timesteps, 0.001)
-
-
-@cache
-def describe(config_class: type) -> dict[str, Option]:
-    """Every option of a config dataclass by name, in the order of the class."""
-    docs, types = _field_docs(config_class), get_type_hints(config_class)
-    options = {}
-    for field in fields(config_class):
-        kinds = [kind for kind in getattr(types[field.name], "__args__", ()) if kind is not type(None)]
-        options[field.name] = Option(
-            name=field.name,
-            type=kinds[0] if kinds else types[field.name],
-            default=field.default,
-            doc=docs.get(field.name, ""),
-            **field.metadata,
+        left = (
+            1 - progress if self.lr_schedule == "linear" else (1 + math.cos(math.pi * min(progress, 1))) / 2
         )
-    return options
-
-
-def _field_docs(config_class: type) -> dict[str, str]:
-    """The string under each field. Python drops them when it compiles, so they are read from the source."""
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(config_class)))
-    except (OSError, TypeError, SyntaxError):
-        return {}  # no source (a frozen application, a notebook cell): options work, without their texts
-    body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []
-    docs = {}
-    for field, text in zip(body, body[1:], strict=False):
-        if (
-            isinstance(field, ast.AnnAssign)
-            and isinstance(field.target, ast.Name)
-            and isinstance(text, ast.Expr)
-            and isinstance(text.value, ast.Constant)
-        ):
-            docs[field.target.id] = " ".join(str(text.value.value).split())
-    return docs
+        return self.learning_rate * max(left, 0.001)
 
 
 def check_options(values: Mapping[str, Any], *, live_only: bool = False) -> dict[str, Any]:
@@ -320,55 +248,3 @@ def check_device(name: str) -> str:
     if index and int(index) >= torch.cuda.device_count():
         raise ConfigError(f"device {name!r}: there are {torch.cuda.device_count()} GPUs, counted from cuda:0")
     return name
-
-
-class Requests:
-    """Checked changes of options that wait for the next update. Safe from any thread."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._waiting: dict[str, Any] = {}
-        self._by: dict[str, str] = {}  # who wants it, where that was said
-
-    def add(self, changes: Mapping[str, Any], by: str = "") -> None:
-        """Raises :class:`ConfigError` at once, in the caller's thread; then nothing is added."""
-        checked = check_options(changes, live_only=True)
-        if "device" in checked:
-            check_device(checked["device"])
-        with self._lock:
-            self._waiting.update(checked)
-            self._by.update(dict.fromkeys(checked, by))
-
-    @property
-    def waiting(self) -> dict[str, Any]:
-        with self._lock:
-            return dict(self._waiting)
-
-    def apply(self, config: TrainConfig) -> tuple[TrainConfig, dict[str, dict[str, Any]]]:
-        """``(new config, changes)``, where changes are ``{name: {"old": ..., "new": ...}}``.
-
-        A change that somebody put their name to (``by``) has that too.
-        """
-        with self._lock:
-            waiting, self._waiting = self._waiting, {}
-            by, self._by = self._by, {}
-        changes = {}
-        for name, new in waiting.items():
-            if new != (old := getattr(config, name)):
-                changes[name] = {"old": old, "new": new} | ({"by": by[name]} if by[name] else {})
-        return replace(config, **waiting), changes
-
-
-class LiveOption:
-    """An attribute of the trainer: ``trainer.learning_rate = 1e-4`` is ``trainer.request(learning_rate=1e-4)``."""
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self.name = name
-
-    def __get__(self, trainer: Any, owner: type | None = None) -> Any:
-        if trainer is None:
-            return self
-        return trainer.pending.get(self.name, getattr(trainer.config, self.name))
-
-    def __set__(self, trainer: Any, value: Any) -> None:
-        trainer.request(**{self.name: value})

@@ -20,6 +20,7 @@ from pufferbench import fused_kernels as kernels
 from pufferbench.env import PufferEnv
 from pufferbench.fused_play import Player, player_for
 from pufferbench.kernels import Objective
+from pufferbench.optimizers import Muon
 from pufferbench.policies import MLP
 from pufferbench.rollout import Rollout
 
@@ -102,11 +103,9 @@ class Fused:
     def gradients(
         self, batch: Mapping[str, Tensor], index: Tensor, objective: Objective
     ) -> tuple[Tensor, Tensor]:
-        clip_coef, vf_coef, ent_coef, normalize_advantages = objective
+        clip_coef, vf_coef, ent_coef, normalize_advantages, _ = objective
         rows, count = index.numpy(), len(index)
-        arrays = [_rows(batch["observations"])]
-        arrays.append(batch["action_masks"].numpy() if "action_masks" in batch else NO_MASKS)
-        arrays.append(batch["actions"].reshape(len(batch["actions"]), -1).numpy())
+        arrays = _decisions(batch)
         arrays += [batch[name].numpy() for name in ("logprobs", "advantages", "returns")]
         mean, inverse_std = 0.0, 1.0
         if normalize_advantages:
@@ -138,15 +137,27 @@ class Fused:
         loss = policy_loss + vf_coef * value_loss - ent_coef * entropy
         return torch.tensor(loss, dtype=torch.float32), torch.from_numpy(statistics).float()
 
+    def logprobs(self, batch: Mapping[str, Tensor], index: Tensor) -> Tensor:
+        found = np.empty(len(index), np.float32)
+        self.load()
+        kernels.look_up(self.net, self.work[0], *_decisions(batch), index.numpy(), found)
+        return torch.from_numpy(found)
+
     def epoch(
         self,
         batch: Mapping[str, Tensor],
         parts: Sequence[Tensor],
         objective: Objective,
-        optimizer: torch.optim.Optimizer,
+        optimizer: torch.optim.Optimizer | Muon,
         max_grad_norm: float,
     ) -> Tensor | None:
         return None
+
+
+def _decisions(batch: Mapping[str, Tensor]) -> list[np.ndarray]:
+    """Observations ``[rows, inputs]``, legal actions ``[rows, n]`` or none, actions ``[rows, choices]``."""
+    masks = batch["action_masks"].numpy() if "action_masks" in batch else NO_MASKS
+    return [_rows(batch["observations"]), masks, batch["actions"].reshape(len(batch["actions"]), -1).numpy()]
 
 
 def _rows(observations: Tensor) -> np.ndarray:

@@ -200,6 +200,18 @@ def judge(net, work, observations, legal, values):
 
 
 @njit(**_OPTIONS)
+def look_up(net, work, observations, legal, actions, index, logprobs):
+    """The log probabilities ``[rows]`` of the actions of the rows ``index`` of a batch."""
+    for start in range(0, index.shape[0], CHUNK):
+        chunk = index[start : start + CHUNK]
+        forward(net, work, observations, chunk, legal)
+        for r in range(chunk.shape[0]):
+            logprobs[start + r] = ZERO
+            for c in range(net.starts.shape[0] - 1):
+                logprobs[start + r] += work.out[net.starts[c] + actions[chunk[r], c], r]
+
+
+@njit(**_OPTIONS)
 def mean_and_deviation(numbers, index):
     """Of ``numbers[index]``."""
     total, square = 0.0, 0.0

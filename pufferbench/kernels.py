@@ -5,6 +5,7 @@ The tests hold both advantage kernels against a plain loop, and the loss against
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -25,6 +26,9 @@ def advantages(
     masks: Tensor,
     gamma: float,
     gae_lambda: float,
+    ratios: Tensor | None = None,
+    rho_clip: float = 1.0,
+    c_clip: float = 1.0,
 ) -> tuple[Tensor, Tensor]:
     """Generalised advantage estimates (Schulman et al., 2016, https://arxiv.org/abs/1506.02438).
 
@@ -38,29 +42,39 @@ def advantages(
     - if a row still waits at the end of the rollout, what its last decision brings is not known yet, and
       that one decision is left out.
 
+    With ``ratios`` it is PufferLib's puff advantage, a blend with V-trace (Espeholt et al., 2018,
+    https://arxiv.org/abs/1802.01561, equation 1): the policy that is judged has moved on from the one that played, and
+    what it would do less often shall count less. Each step's own error is weighted by its ratio, cut at ``rho_clip``,
+    and what came after it by its ratio, cut at ``c_clip``. Where all ratios are 1 it is the generalised estimate.
+
     Args:
         rewards, terminals, truncations: of steps 0 .. T-1, ``[T, rows]``.
         values: of the observations 0 .. T, ``[T + 1, rows]``.
         final_values: values of the final observations, ``[T, rows]``, read where truncated.
         masks: whether the row acts on observation 0 .. T, ``[T + 1, rows]``.
+        ratios: how much more likely the policy makes each action now than when it was taken, ``[T, rows]``, read
+            where there was a decision; None: all 1.
 
     Returns:
         ``(advantages, used)``, both ``[T, rows]``: used is True where there was a decision to learn from.
     """
-    if rewards.is_cuda:
-        return advantages_torch(
-            rewards, values, terminals, truncations, final_values, masks, gamma, gae_lambda
-        )
-    arrays = [tensor.numpy() for tensor in (rewards, values, terminals, truncations, final_values, masks)]
+    if ratios is None:
+        ratios, rho_clip, c_clip = torch.ones_like(rewards), 1.0, 1.0
+    parts = (rewards, values, terminals, truncations, final_values, masks)
+    numbers = (gamma, gae_lambda, rho_clip, c_clip)
+    if rewards.device.type != "cpu":
+        return advantages_torch(*parts, gamma, gae_lambda, ratios, rho_clip, c_clip)
+    arrays = [tensor.numpy() for tensor in (*parts, ratios)]
     result, used = np.zeros(rewards.shape, np.float32), np.zeros(rewards.shape, np.bool_)
-    _advantages_numba(*arrays, np.float32(gamma), np.float32(gae_lambda), result, used)
+    _advantages_numba(*arrays, *map(np.float32, numbers), result, used)
     return torch.from_numpy(result), torch.from_numpy(used)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _advantages_numba(  # type: ignore[no-untyped-def]  # compiled
-    rewards, values, terminals, truncations, final_values, masks, gamma, gae_lambda, result, used
-):
+    rewards, values, terminals, truncations, final_values, masks, ratios,
+    gamma, gae_lambda, rho_clip, c_clip, result, used,
+):  # fmt: skip
     horizon, rows = rewards.shape
     next_value = np.empty(rows, np.float32)
     next_advantage = np.zeros(rows, np.float32)
@@ -78,8 +92,9 @@ def _advantages_numba(  # type: ignore[no-untyped-def]  # compiled
                 known[i] = True
             if masks[t, i]:
                 if known[i]:
-                    delta = rewards[t, i] + waited[i] + gamma * next_value[i] - values[t, i]
-                    next_advantage[i] = delta + gamma * gae_lambda * next_advantage[i]
+                    rho, c = min(ratios[t, i], rho_clip), min(ratios[t, i], c_clip)
+                    delta = rho * (rewards[t, i] + waited[i] + gamma * next_value[i] - values[t, i])
+                    next_advantage[i] = delta + gamma * gae_lambda * c * next_advantage[i]
                     result[t, i] = next_advantage[i]
                     used[t, i] = True
                 next_value[i] = values[t, i]
@@ -98,8 +113,14 @@ def advantages_torch(
     masks: Tensor,
     gamma: float,
     gae_lambda: float,
+    ratios: Tensor | None = None,
+    rho_clip: float = 1.0,
+    c_clip: float = 1.0,
 ) -> tuple[Tensor, Tensor]:
     """:func:`advantages` on any device: one step of all rows at a time."""
+    if ratios is None:
+        ratios, rho_clip, c_clip = torch.ones_like(rewards), 1.0, 1.0
+    rho, c = ratios.clamp(max=rho_clip), ratios.clamp(max=c_clip)
     result, used = torch.zeros_like(rewards), torch.zeros_like(masks[:-1])
     next_value, known = values[-1], masks[-1]
     next_advantage, waited = torch.zeros_like(next_value), torch.zeros_like(next_value)
@@ -111,8 +132,9 @@ def advantages_torch(
         waited = waited.masked_fill(ended[t], 0.0)
         known = known | ended[t]
         learn = masks[t] & known
-        delta = rewards[t] + waited + gamma * next_value - values[t]
-        next_advantage = torch.where(learn, delta + gamma * gae_lambda * next_advantage, next_advantage)
+        delta = rho[t] * (rewards[t] + waited + gamma * next_value - values[t])
+        so_far = delta + gamma * gae_lambda * c[t] * next_advantage
+        next_advantage = torch.where(learn, so_far, next_advantage)
         result[t], used[t] = next_advantage.masked_fill(~learn, 0.0), learn
         next_value = torch.where(masks[t], values[t], next_value)
         waited = (waited + rewards[t]).masked_fill(masks[t], 0.0)
@@ -129,12 +151,14 @@ class Objective(NamedTuple):
     Attributes:
         clip_coef, vf_coef, ent_coef: see :class:`pufferbench.TrainConfig`; vf_coef is per squared reward here.
         normalize_advantages: whether each minibatch's are scaled to mean 0 and deviation 1.
+        vf_clip: how far a value may move with a gain, in the units of returns.
     """
 
     clip_coef: float
     vf_coef: float
     ent_coef: float
     normalize_advantages: bool = True
+    vf_clip: float = math.inf
 
 
 def ppo_loss(
@@ -144,15 +168,17 @@ def ppo_loss(
     clip_coef: float,
     vf_coef: float,
     ent_coef: float,
+    vf_clip: float = math.inf,
 ) -> tuple[Tensor, Tensor]:
     """PPO's clipped objective, as a loss (Schulman et al., 2017, equations 7 and 9).
 
-    The value loss is the plain squared error: clipping it does not help (Andrychowicz et al., 2021).
+    The value loss is the squared error or, with a finite ``vf_clip``, that of the value or of the value within
+    ``vf_clip`` of what it was, whichever is larger.
 
     Args:
         logits, values: what the policy says now, with gradient.
         minibatch: ``actions``, their ``logprobs`` when they were taken, ``advantages``, ``returns`` and, where
-            not every action is legal, ``action_masks``.
+            not every action is legal, ``action_masks``; for ``vf_clip`` also the ``values`` of then.
 
     Returns:
         ``(loss, statistics)``: a scalar with gradient, and a tensor of :data:`LOSS_STATISTICS` without.
@@ -163,7 +189,11 @@ def ppo_loss(
     ratio = log_ratio.exp()
     clipped = ratio.clamp(1 - clip_coef, 1 + clip_coef)
     policy_loss = -torch.minimum(advantages * ratio, advantages * clipped).mean()
-    value_loss = 0.5 * (values - minibatch["returns"]).square().mean()
+    errors = (values - minibatch["returns"]).square()
+    if vf_clip < math.inf:
+        held = minibatch["values"] + (values - minibatch["values"]).clamp(-vf_clip, vf_clip)
+        errors = torch.maximum(errors, (held - minibatch["returns"]).square())
+    value_loss = 0.5 * errors.mean()
     entropy = entropies.mean()
     loss = policy_loss + vf_coef * value_loss - ent_coef * entropy
     with torch.no_grad():
@@ -172,6 +202,11 @@ def ppo_loss(
         clip_fraction = (ratio != clipped).float().mean()
         statistics = torch.stack([policy_loss, value_loss, entropy, approx_kl, clip_fraction])
     return loss, statistics
+
+
+def normalized(advantages: Tensor) -> Tensor:
+    """With mean 0 and deviation 1."""
+    return (advantages - advantages.mean()) / (advantages.std(correction=0) + 1e-8)
 
 
 def explained_variance(values: Tensor, returns: Tensor) -> float:

@@ -19,8 +19,9 @@ from pufferbench.env import PufferEnv
 from pufferbench.fused import Fused, misfit
 from pufferbench.fused_play import Player
 from pufferbench.kernels import Objective, ppo_loss
+from pufferbench.optimizers import Muon
 from pufferbench.policies import MLP
-from pufferbench.pytorch import Logits, in_bfloat16, sample, send
+from pufferbench.pytorch import Logits, in_bfloat16, log_prob_entropy, sample, send
 from pufferbench.recurrent import is_recurrent, one_by_one, step
 from pufferbench.rollout import Rollout
 
@@ -59,12 +60,15 @@ class Learner(Protocol):
             ``(loss, statistics)``, the latter of :data:`pufferbench.kernels.LOSS_STATISTICS`.
         """
 
+    def logprobs(self, batch: Mapping[str, Tensor], index: Tensor) -> Tensor:
+        """Log probabilities, now, of the actions of the decisions in ``index``, without gradient."""
+
     def epoch(
         self,
         batch: Mapping[str, Tensor],
         parts: Sequence[Tensor],
         objective: Objective,
-        optimizer: torch.optim.Optimizer,
+        optimizer: torch.optim.Optimizer | Muon,
         max_grad_norm: float,
     ) -> Tensor | None:
         """All gradient steps of a pass over the batch in one go, for learners that have a faster way to take them.
@@ -90,17 +94,22 @@ def choose_learner(policy: nn.Module, device: torch.device, config: TrainConfig)
     elif config.precision != "float32":
         reason = f"precision={config.precision!r} asks for torch's code"
     else:
-        reason = misfit(policy, device)
+        reason = misfit(policy, device) or (
+            "it does not clip values (vf_clip_coef)" if config.vf_clip_coef else ""
+        )
     if config.learner == "fused" and reason:
         raise ConfigError(f"learner='fused' cannot be: {reason}; use learner='auto'")
     if config.learner != "autograd" and not reason and isinstance(policy, MLP):
         return Fused(policy, config.torch_threads)
     cast = partial(in_bfloat16, device=device.type) if config.precision == "bfloat16" else None
     kind = RecurrentAutograd if is_recurrent(policy) else Autograd
-    return kind(policy, torch.compile(policy) if config.compile else policy, cast)
+    forward = torch.compile(policy) if config.compile else policy
+    return kind(policy, forward, cast, config.max_minibatch_size)
 
 
-def minibatches(batch: Mapping[str, Tensor], size: int, generator: torch.Generator) -> tuple[Tensor, ...]:
+def minibatches(
+    batch: Mapping[str, Tensor], size: int | None, generator: torch.Generator
+) -> tuple[Tensor, ...]:
     """Random parts of ``batch``, of about ``size`` decisions each, as indices.
 
     They are numbers of decisions; of a recurrent policy, numbers of rows, whose steps stay together.
@@ -119,12 +128,20 @@ class Autograd:
     Args:
         policy: holds the parameters.
         forward: observations -> (logits, value): the policy, or what torch.compile made of it.
+        max_decisions: to be in memory at a time; None: any number.
         cast: makes a function that computes in other numbers, such as :func:`pufferbench.pytorch.in_bfloat16`.
     """
 
     name = "autograd"
 
-    def __init__(self, policy: nn.Module, forward: Callable[..., Any], cast: Cast | None = None) -> None:
+    def __init__(
+        self,
+        policy: nn.Module,
+        forward: Callable[..., Any],
+        cast: Cast | None = None,
+        max_decisions: int | None = None,
+    ) -> None:
+        self.max_decisions = max_decisions
         self.policy, self._cast = policy, cast or (lambda function: function)
         self._forward = self._cast(forward)
 
@@ -143,16 +160,40 @@ class Autograd:
     def gradients(
         self, batch: Mapping[str, Tensor], index: Tensor, objective: Objective
     ) -> tuple[Tensor, Tensor]:
-        part, logits, value = self.again(batch, index)
+        advantages = batch["advantages"].index_select(0, self.decisions(batch, index))
+        mean, scale = 0.0, 1.0
         if objective.normalize_advantages:
-            part["advantages"] = normalized(part["advantages"])
-        loss, statistics = ppo_loss(logits, value.flatten(), part, *objective[:3])
+            mean, scale = advantages.mean(), advantages.std(correction=0) + 1e-8
+        loss, statistics = 0.0, 0.0
         self.policy.zero_grad()
-        loss.backward()
-        return loss.detach(), statistics
+        for piece in self.pieces(batch, index):
+            part, logits, value = self.again(batch, piece)
+            part["advantages"] = (part["advantages"] - mean) / scale
+            coefs = objective.clip_coef, objective.vf_coef, objective.ent_coef, objective.vf_clip
+            its_loss, its_statistics = ppo_loss(logits, value.flatten(), part, *coefs)
+            share = len(part["returns"]) / len(advantages)  # of means, so that they add up to the whole's
+            (share * its_loss).backward()
+            loss, statistics = loss + share * its_loss.detach(), statistics + share * its_statistics
+        return loss, statistics
+
+    def logprobs(self, batch: Mapping[str, Tensor], index: Tensor) -> Tensor:
+        found = []
+        with torch.no_grad():
+            for piece in self.pieces(batch, index):
+                part, logits, _ = self.again(batch, piece)
+                found.append(log_prob_entropy(logits, part["actions"], part.get("action_masks"))[0])
+        return torch.cat(found)
 
     def epoch(self, *_: Any) -> None:
         return None
+
+    def decisions(self, batch: Mapping[str, Tensor], index: Tensor) -> Tensor:
+        """The numbers of the decisions in ``index``."""
+        return index
+
+    def pieces(self, batch: Mapping[str, Tensor], index: Tensor) -> tuple[Tensor, ...]:
+        """``index`` in parts of at most ``max_decisions``."""
+        return index.split(self.max_decisions or len(index))
 
     def again(self, batch: Mapping[str, Tensor], index: Tensor) -> tuple[dict[str, Tensor], Logits, Tensor]:
         """The decisions of ``index``, and what the policy says about them now: ``(decisions, logits, value)``."""
@@ -177,6 +218,14 @@ class RecurrentAutograd(Autograd):
     def values(self, observations: Tensor, *state: Tensor) -> Tensor:
         return step(self._forward, observations, state)[1].flatten()
 
+    def decisions(self, batch: Mapping[str, Tensor], index: Tensor) -> Tensor:
+        places = batch["places"][:, index]
+        return places[places >= 0]
+
+    def pieces(self, batch: Mapping[str, Tensor], index: Tensor) -> tuple[Tensor, ...]:
+        horizon = len(batch["places"])
+        return index.split(max(1, self.max_decisions // horizon) if self.max_decisions else len(index))
+
     def again(self, batch: Mapping[str, Tensor], index: Tensor) -> tuple[dict[str, Tensor], Logits, Tensor]:
         batch = dict(batch)
         places, ended = batch.pop("places")[:, index], batch.pop("ended")[:, index]
@@ -191,8 +240,3 @@ class RecurrentAutograd(Autograd):
 def take(tensor: Tensor, index: Tensor) -> Tensor:
     """Rows ``index`` of ``tensor``, on the index's device: observations may wait on the CPU (``cpu_offload``)."""
     return send(tensor.index_select(0, index.to(tensor.device)), index.device)
-
-
-def normalized(advantages: Tensor) -> Tensor:
-    """With mean 0 and deviation 1."""
-    return (advantages - advantages.mean()) / (advantages.std(correction=0) + 1e-8)

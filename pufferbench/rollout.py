@@ -29,6 +29,11 @@ def rows_of(where: Where) -> slice | Tensor:
     return slice(None) if isinstance(where, int) else where[1]
 
 
+def places_of(used: Tensor) -> Tensor:
+    """The number of each decision in order of time, then row, where ``used [T, rows]``; -1 elsewhere."""
+    return (used.flatten().cumsum(0).view(used.shape) - 1).masked_fill(~used, -1)
+
+
 class Rollout:
     """What ``evaluate()`` collects and ``train()`` learns from.
 
@@ -197,7 +202,7 @@ class Rollout:
             rows = used.flatten().nonzero().squeeze(1)  # rows that wait are in no loss
             parts = {name: tensor.index_select(0, rows.to(tensor.device)) for name, tensor in parts.items()}
         if self.memory.start:
-            parts["places"] = (used.flatten().cumsum(0).view(used.shape) - 1).masked_fill(~used, -1)
+            parts["places"] = places_of(used)
             parts["ended"] = (self.terminals | self.truncations).to(used.device)
             parts |= {f"state.{number}": part for number, part in enumerate(self.memory.start)}
         return parts

@@ -7,36 +7,37 @@ the details of Huang et al. (2022), "The 37 implementation details of PPO". Each
     train()         estimate the advantages, then ``update_epochs`` passes of minibatch gradient steps
     mean_and_log()  one flat record of what happened
 
-The arithmetic (advantages, loss) is in kernels.py, what computes gradients in learner.py, sampling in pytorch.py,
-the record in reports.py, files in records.py.
+The arithmetic (advantages, loss) is in kernels.py, what computes gradients in learner.py, minibatches of whole rows in
+segments.py, sampling in pytorch.py, the record in reports.py, files in records.py.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from pufferbench import checkpoints, policies, records, recurrent, registry, reports
 from pufferbench.collect import Collector
-from pufferbench.config import LiveOption, Requests, TrainConfig, check_device, check_options, resolve
+from pufferbench.config import TrainConfig, check_device, check_options, resolve
 from pufferbench.emulation import as_puffer
 from pufferbench.env import PufferEnv, game_seed
 from pufferbench.errors import PufferBenchError
 from pufferbench.kernels import LOSS_STATISTICS, Objective, advantages, explained_variance
 from pufferbench.learner import choose_learner, minibatches
+from pufferbench.live import LiveOptions, Requests
 from pufferbench.meters import EpisodeMeter, Stopwatch
 from pufferbench.optimizers import make_optimizer
 from pufferbench.pytorch import draw_noise, send, torch_threads
 from pufferbench.records import Record, RunFolder
-from pufferbench.rollout import Rollout
+from pufferbench.rollout import Rollout, places_of
+from pufferbench.segments import Segments
 from pufferbench.vector.make import make
 
 
@@ -57,7 +58,7 @@ class Snapshot:
     weights: dict[str, Tensor]
 
 
-class PuffeRL:
+class PuffeRL(LiveOptions):
     """Trains a policy in an environment with PPO.
 
     Args:
@@ -82,15 +83,6 @@ class PuffeRL:
             :class:`StopTraining`. The partly done update is dropped, the trainer stays usable.
         last_record: what :meth:`mean_and_log` returned last.
     """
-
-    learning_rate = LiveOption()
-    update_epochs = LiveOption()
-    gamma = LiveOption()
-    gae_lambda = LiveOption()
-    clip_coef = LiveOption()
-    vf_coef = LiveOption()
-    ent_coef = LiveOption()
-    max_grad_norm = LiveOption()
 
     def __init__(
         self,
@@ -161,8 +153,7 @@ class PuffeRL:
 
                 said = self.learner.act(observations, noise[turn.where], legal, *state)
                 turn.actions = rollout.act(turn.where, *said)  # actions, logprobs, values, and the new state
-                if not np.isfinite(turn.actions).all():
-                    raise self._non_finite("an action")
+                self._check_finite(torch.as_tensor(turn.actions), "an action")
                 self._watch.lap("policy")
                 # The rows step now; rewards, ends and infos go into the rollout when they are there
 
@@ -187,15 +178,18 @@ class PuffeRL:
         self.rollout.complete = False  # whatever happens: nothing is learned twice
         self._watch.lap("paused")  # since evaluate(): a user's time to think, say
         with torch_threads(self.config.torch_threads):
-            batch = self._batch()
-            self._losses = self._learn(batch) if len(batch["returns"]) else {}
+            batch, rows = self._batch()
+            self._losses = self._learn(batch, rows) if len(batch["returns"]) else {}
         self.update += 1
         self.global_step += self.rollout.size
         self._publish()
         self._watch.lap("train")
 
-    def _batch(self) -> dict[str, Tensor]:
-        """The decisions to learn from, with their advantages and returns, ``[decisions, ...]`` each."""
+    def _batch(self) -> tuple[dict[str, Tensor], Segments | None]:
+        """The decisions to learn from, with their advantages and returns, ``[decisions, ...]`` each.
+
+        And the same as segments, where minibatches shall be segments.
+        """
         rollout, config = self.rollout, self.config
         final_values = torch.zeros(rollout.rewards.shape)
         if rollout.truncations.any():  # they go on in the value function: once per update, all together
@@ -204,18 +198,19 @@ class PuffeRL:
                 found = [self.learner.values(rollout.stored(seen), *state) for seen, *state in pieces]
             final_values[rollout.truncations] = torch.cat(found).cpu()
         ends = rollout.terminals, rollout.truncations
-        parts = (rollout.rewards, rollout.values, *ends, final_values, rollout.masks)
-        rewards, values, terminals, truncations, final_values, masks = (send(p, self.device) for p in parts)
-        advantage, used = advantages(
-            rewards, values, terminals, truncations, final_values, masks, config.gamma, config.gae_lambda
-        )
-        return rollout.batch(advantage, used)
+        clip = config.reward_clip or math.inf
+        parts = (rollout.rewards.clamp(-clip, clip), rollout.values, *ends, final_values, rollout.masks)
+        experience = tuple(send(part, self.device) for part in parts)
+        advantage, used = advantages(*experience, config.gamma, config.gae_lambda)
+        batch = rollout.batch(advantage, used)
+        if config.advantage == "puff" or config.prioritize:
+            return batch, Segments(self.learner, batch, experience, places_of(used))
+        return batch, None
 
-    def _learn(self, batch: dict[str, Tensor]) -> dict[str, float]:
-        """``update_epochs`` passes over the batch in random minibatches; returns the means of the losses."""
+    def _learn(self, batch: dict[str, Tensor], rows: Segments | None) -> dict[str, float]:
+        """``update_epochs`` passes over what :meth:`_batch` gave; returns the means of the losses."""
         config, policy, returns = self.config, self.policy, batch["returns"]
-        if not returns.isfinite().all():  # before they get into any statistics
-            raise self._non_finite("a return or value")
+        self._check_finite(returns, "a return or value")  # before they get into any statistics
         result = {"explained_variance": explained_variance(batch["values"], returns)}
         # The value loss is measured against the error of a constant (and at least 1 % of the mean): so it
         # weighs the same beside the policy loss, whatever the size of the rewards
@@ -225,6 +220,7 @@ class PuffeRL:
             config.vf_coef / (constant_error.item() + 1e-8),
             config.ent_coef,
             config.normalize_advantages,
+            config.vf_clip_coef * math.sqrt(constant_error.item()) or math.inf,
         )
         if (update := getattr(policy, "update_value_scale", None)) is not None:
             update(returns)
@@ -233,36 +229,57 @@ class PuffeRL:
 
         totals, steps = torch.zeros(len(LOSS_STATISTICS) + 1, device=self.device), 0
         for _ in range(config.update_epochs):
-            parts = minibatches(batch, self._minibatch_size, self.generator)
-            self._wait_at_gate("train")
-            done = self.learner.epoch(batch, parts, objective, self.optimizer, config.max_grad_norm)
-            totals += self._epoch(batch, parts, objective) if done is None else done
-            if not totals.isfinite().all():
-                raise self._non_finite("the loss")
-            steps += len(parts)
+            sums, count, far = self._epoch(batch, rows, objective)
+            totals, steps = totals + sums, steps + count
+            if far:
+                break
         if (update := getattr(policy, "update_statistics", None)) is not None:
             update(batch["observations"])  # after learning: the logprobs belong to the statistics of before
-        means = (totals / steps).tolist()
+        means = (totals / max(steps, 1)).tolist()
+        result["gradient_steps"] = steps
         return result | dict(zip((*LOSS_STATISTICS, "grad_norm"), means, strict=True))
 
-    def _epoch(self, batch: dict[str, Tensor], parts: Sequence[Tensor], objective: Objective) -> Tensor:
-        """A gradient step for each of the minibatches. Returns the sums of their statistics and gradients' norms."""
-        totals = torch.zeros(len(LOSS_STATISTICS) + 1, device=self.device)
-        for part in parts:
+    def _epoch(
+        self, batch: dict[str, Tensor], rows: Segments | None, objective: Objective
+    ) -> tuple[Tensor, int, bool]:
+        """A pass over the batch: a gradient step for each of its minibatches.
+
+        Returns:
+            ``(sums, steps, far)``: sums over the steps of :data:`LOSS_STATISTICS` and, last, of the gradients' norms;
+            how many steps; and whether it stopped early: the policy is ``target_kl`` away from the one that played.
+        """
+        config, optimizer = self.config, self.optimizer
+        self._wait_at_gate("train")
+        if rows is None:
+            indices = minibatches(batch, config.minibatch_size, self.generator)
+            if not config.target_kl:
+                sums = self.learner.epoch(batch, indices, objective, optimizer, config.max_grad_norm)
+                if sums is not None:
+                    self._check_finite(sums, "the loss")
+                    return sums, len(indices), False
+            parts: Iterable[tuple[dict[str, Tensor], Tensor]] = ((batch, index) for index in indices)
+        else:
+            parts = rows.minibatches(config, self.progress, self.generator)
+            objective = objective._replace(normalize_advantages=False)  # that is done
+        totals, steps = torch.zeros(len(LOSS_STATISTICS) + 1, device=self.device), 0
+        for minibatch, index in parts:
             self._wait_at_gate("train")
-            loss, statistics = self.learner.gradients(batch, part, objective)
-            norm = nn.utils.clip_grad_norm_(self.policy.parameters(), self.config.max_grad_norm)
-            if not math.isfinite((loss + norm).item()):
-                self.optimizer.zero_grad()
-                raise self._non_finite("the loss")
-            self.optimizer.step()
+            loss, statistics = self.learner.gradients(minibatch, index, objective)
+            if config.target_kl and statistics[LOSS_STATISTICS.index("approx_kl")] > config.target_kl:
+                return totals, steps, True
+            norm = nn.utils.clip_grad_norm_(self.policy.parameters(), config.max_grad_norm)
+            self._check_finite(loss + norm, "the loss or a gradient")
+            optimizer.step()
             totals[:-1] += statistics
             totals[-1] += norm
-        return totals
+            steps += 1
+        return totals, steps, False
 
-    def _non_finite(self, what: str) -> NonFiniteLoss:
+    def _check_finite(self, numbers: Tensor, what: str) -> None:
+        if numbers.isfinite().all():
+            return
         hint = self.rollout.find_non_finite() or "lower the learning rate, or max_grad_norm"
-        return NonFiniteLoss(
+        raise NonFiniteLoss(
             f"update {self.update + 1}: {what} became NaN or infinite, so the step was not taken and the weights "
             f"are still good; last checkpoint: {self.last_checkpoint or 'none was saved'}. Hint: {hint}"
         )
@@ -368,15 +385,8 @@ class PuffeRL:
         assert self.config.bptt_horizon is not None and self.config.minibatch_size is not None  # resolved
         self.collector.begin_trial(possible=not self.config.compile)
         fresh = recurrent.initial_state(self.policy, self.collector.rows)
-        self.rollout = Rollout(
-            self.env,
-            self.collector.rows,
-            self.config.bptt_horizon,
-            self.device,
-            fresh,
-            self.config.cpu_offload,
-        )
-        self._minibatch_size = self.config.minibatch_size
+        rows, horizon, offload = self.collector.rows, self.config.bptt_horizon, self.config.cpu_offload
+        self.rollout = Rollout(self.env, rows, horizon, self.device, fresh, offload)
         self.learner = choose_learner(self.policy, self.device, self.config)
         self._player = self.learner.player(self.env, self.rollout)
         with torch.inference_mode():

@@ -43,7 +43,7 @@ USUAL: dict[str, Any] = {
     **{name: size.default for name, size in SIZES.items()},
     "total_timesteps": 30_000,
     "learning_rate": 5e-3,
-    "anneal_lr": True,
+    "lr_schedule": "linear",
     "gamma": 0.98,
     "ent_coef": 0.01,
 }

@@ -17,7 +17,7 @@ SIZES = {"bptt_horizon": 8, "total_timesteps": 10**6}
 @pytest.fixture
 def trainer():
     with pufferbench.make("ocean-squared", num_envs=8) as env:
-        trainer = pufferbench.PuffeRL(env=env, anneal_lr=True, **SIZES)
+        trainer = pufferbench.PuffeRL(env=env, lr_schedule="linear", **SIZES)
         run(trainer, 3)
         yield trainer
 

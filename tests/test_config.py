@@ -12,7 +12,6 @@ import torch
 from pufferbench import config
 from pufferbench.config import (
     ConfigError,
-    Requests,
     TrainConfig,
     check_device,
     check_options,
@@ -20,6 +19,7 @@ from pufferbench.config import (
     option,
     resolve,
 )
+from pufferbench.live import Requests
 
 
 def test_every_option_is_documented_and_its_default_is_valid():
@@ -33,8 +33,10 @@ def test_the_live_options():
     live = {name for name, about in describe(TrainConfig).items() if about.live}
     assert live == {
         "learning_rate", "ent_coef", "vf_coef", "clip_coef", "gamma", "gae_lambda", "update_epochs", "max_grad_norm",
+        "target_kl", "reward_clip", "rho_clip", "c_clip", "prio_alpha", "prio_beta0",
     }  # fmt: skip
-    assert set(TrainConfig().live()) == live
+    assert set(TrainConfig(advantage="puff", prioritize=True).live()) == live
+    assert live - set(TrainConfig().live()) == {"rho_clip", "c_clip", "prio_alpha", "prio_beta0"}
 
 
 def test_describe_reads_docstrings_types_and_ranges():
@@ -86,7 +88,8 @@ def test_without_source_options_work_without_their_texts(monkeypatch):
         ({"update_epochs": 0}, "update_epochs must be between 1 and 32, not 0"),
         ({"update_epochs": 1.5}, "update_epochs must be a whole number, not 1.5"),
         ({"update_epochs": True}, "update_epochs must be a whole number, not True"),
-        ({"anneal_lr": 1}, "anneal_lr must be True or False, not 1"),
+        ({"compile": 1}, "compile must be True or False, not 1"),
+        ({"lr_schedule": "cosin"}, "one of constant, linear, cosine, not 'cosin'; did you mean 'cosine'"),
         ({"gamma": None}, "gamma must be a number, not None"),
         ({"total_timesteps": 0}, "total_timesteps must be at least 1, not 0"),
     ],
@@ -156,12 +159,15 @@ def test_the_users_sizes_go_over_the_presets():
         resolve({}, {"lr": 1}, 64)
 
 
-def test_annealing_goes_down_in_a_line_and_never_quite_to_zero():
-    plan = TrainConfig(anneal_lr=True, learning_rate=0.1, total_timesteps=100)
+@pytest.mark.parametrize(("schedule", "left"), [("linear", 0.25), ("cosine", (1 - 0.5**0.5) / 2)])
+def test_annealing_goes_down_and_never_quite_to_zero(schedule, left):
+    plan = TrainConfig(lr_schedule=schedule, learning_rate=0.1, total_timesteps=100)
     assert plan.learning_rate_at(0) == 0.1
-    assert plan.learning_rate_at(75) == pytest.approx(0.025)
-    with pytest.warns(UserWarning, match="beyond total_timesteps"):
-        assert 0 < plan.learning_rate_at(100) < 0.001
+    assert plan.learning_rate_at(50) == pytest.approx(0.05)
+    assert plan.learning_rate_at(75) == pytest.approx(0.1 * left)
+    for beyond in (100, 180):
+        with pytest.warns(UserWarning, match="beyond total_timesteps"):
+            assert 0 < plan.learning_rate_at(beyond) < 0.001
     assert TrainConfig(learning_rate=0.1).learning_rate_at(10**9) == 0.1
 
 

@@ -237,7 +237,7 @@ def test_bfloat16_differs_by_a_percent_and_keeps_what_is_stored_in_float32(name)
     for precision in ("float32", "bfloat16"):
         with PuffeRL(env, policy=name, bptt_horizon=8, precision=precision, learner="autograd") as made:
             made.evaluate()
-            batch = made._batch()
+            batch, _ = made._batch()
             index = minibatches(batch, len(batch["returns"]), made.generator)[0]
             _, logits, values = made.learner.again(batch, index)
             made.learner.gradients(batch, index, Objective(0.2, 0.5, 0.01, True))

@@ -17,7 +17,7 @@ from pufferbench.records import RunError, RunFolder, plain, read_records, toml, 
 
 CONFIG = {
     "env": {"id": "ocean-squared", "kwargs": {"size": 11, "name": 'a "quoted" ü \\ \n line'}},
-    "train": {"learning_rate": 1e-3, "big": 1e22, "anneal_lr": True, "missing": None, "list": [1, 2]},
+    "train": {"learning_rate": 1e-3, "big": 1e22, "compile": True, "missing": None, "list": [1, 2]},
 }
 
 

@@ -131,7 +131,7 @@ def test_playing_and_learning_agree_with_each_row_by_itself(how, policy):
             for found, expected in zip(remembered, cut, strict=True):
                 torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
 
-            batch = made._batch()
+            batch, _ = made._batch()
             assert 0.5 * acts.numel() < len(batch["returns"]) < acts.numel()
             for index in (torch.arange(ROWS), torch.tensor([7, 2, 11])):
                 part, logits, value = made.learner.again(batch, index)
@@ -303,7 +303,7 @@ def test_gradients_flow_through_time_but_not_over_the_end_of_an_episode(way):
 def test_minibatches_are_rows():
     with ENVS["serial"]() as env, trainer(env, lstm()) as made:
         made.evaluate()
-        batch = made._batch()
+        batch, _ = made._batch()
         batch["places"][:, 4] = -1  # has waited all the time
         parts = minibatches(batch, 30, made.generator)
         assert len(parts) == -(-len(batch["returns"]) // 30)

@@ -163,6 +163,7 @@ def test_the_record_is_flat_json_and_complete():
         "time_env", "time_policy", "time_copy", "time_train", "time_other",
         "policy_loss", "value_loss", "entropy", "approx_kl", "clip_fraction", "explained_variance", "grad_norm",
         "learning_rate", "ent_coef", "clip_coef", "gamma", "gae_lambda", "vf_coef", "update_epochs", "max_grad_norm",
+        "target_kl", "reward_clip", "gradient_steps",
         "episodes", "episode_return", "episode_length", "score",
         "episode_return_100", "episode_length_100", "score_100",
     }  # fmt: skip

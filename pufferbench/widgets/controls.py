@@ -22,6 +22,12 @@ LABELS = {
     "update_epochs": "Epochs per update",
     "vf_coef": "Value coefficient",
     "max_grad_norm": "Gradient norm limit",
+    "target_kl": "KL limit (0: none)",
+    "reward_clip": "Reward clip (0: none)",
+    "rho_clip": "Puff: rho clip",
+    "c_clip": "Puff: c clip",
+    "prio_alpha": "Priority exponent",
+    "prio_beta0": "Priority correction",
 }
 # (smallest, largest, step): where turning the knob shows something; the legal range is often much wider.
 # On a logarithmic scale the step is in powers of ten.
@@ -34,6 +40,12 @@ USEFUL = {
     "update_epochs": (1, 10, 1),
     "vf_coef": (0.0, 4.0, 0.05),
     "max_grad_norm": (0.01, 10.0, 0.05),
+    "target_kl": (0.0, 0.1, 0.001),
+    "reward_clip": (0.0, 10.0, 0.1),
+    "rho_clip": (0.0, 3.0, 0.05),
+    "c_clip": (0.0, 3.0, 0.05),
+    "prio_alpha": (0.0, 2.0, 0.05),
+    "prio_beta0": (0.0, 1.0, 0.05),
 }
 
 
@@ -146,10 +158,10 @@ def _legal(option: Option) -> tuple[float, float, float]:
 
 
 def make_knobs(trainer: Any) -> list[Knob]:
-    """A knob for every live hyperparameter, in the order of the config."""
+    """A knob for every live hyperparameter that does something with the trainer's other options."""
     options = describe(TrainConfig)
     order = {name: i for i, name in enumerate(LABELS)}
-    live = [option for option in options.values() if option.live]
+    live = [option for option in options.values() if option.live and option.matters(trainer.config)]
     return [Knob(trainer, option) for option in sorted(live, key=lambda o: order.get(o.name, len(order)))]
 
 

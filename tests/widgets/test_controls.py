@@ -27,12 +27,20 @@ def update(trainer, knobs):
 
 
 def test_there_is_a_knob_for_every_live_option_with_its_docs(knobs, trainer):
-    assert set(knobs) == {name for name, option in OPTIONS.items() if option.live}
+    assert set(knobs) == {
+        n for n, option in OPTIONS.items() if option.live and option.matters(trainer.config)
+    }
     assert next(iter(knobs)) == "learning_rate"
     for name, knob in knobs.items():
         assert knob.slider.value == getattr(trainer, name)
         assert OPTIONS[name].doc[:20] in knob.slider.tooltip
         assert name in knob.label.value
+
+
+def test_knobs_that_would_do_nothing_are_not_there(make_trainer):
+    knobs = {knob.option.name for knob in make_knobs(make_trainer(advantage="puff"))}
+    assert {"rho_clip", "c_clip"} < knobs
+    assert not {"prio_alpha", "prio_beta0"} & knobs
 
 
 def test_the_learning_rate_is_logarithmic_and_epochs_are_whole(knobs):

@@ -11,6 +11,7 @@ from torch import nn
 from pufferbench import PuffeRL
 from pufferbench.policies import POLICIES
 from pufferbench.spaces import flatten_observations
+from pufferbench.wrappers import AgentID
 from tests.envs import TestEnv
 from tests.fake_cuda import DEVICE, fake_cuda
 
@@ -67,7 +68,8 @@ CASES += [(name, actions) for name in ("MLP", "LSTM") for actions in ACTIONS if 
 @pytest.mark.parametrize(("name", "actions"), CASES)
 def test_no_policy_mixes_devices(name, actions):
     with fake_cuda():
-        trainer = train(Cut(SEEN.get(name, spaces.Box(-1, 1, (4,))), ACTIONS[actions]), name)
+        env = Cut(SEEN.get(name, spaces.Box(-1, 1, (4,))), ACTIONS[actions])
+        trainer = train(AgentID(env) if name == "Independent" else env, name)
         rollout = trainer.rollout
         placed = [
             rollout.observations,

@@ -8,6 +8,7 @@
 :class:`CNN`          for pictures and grids
 :class:`MultiInput`   for a Dict or Tuple with pictures among its parts
 :class:`Attention`    for a list of entities with features
+:class:`Independent`  several agents, each with weights of its own; with all others they share them
 ====================  ===================================================================================
 
 One of your own is any ``nn.Module`` with ``__init__(self, observation_space, action_space)`` and
@@ -21,6 +22,7 @@ from pufferbench.policies.check import check_policy
 from pufferbench.policies.cnn import CNN
 from pufferbench.policies.files import check_spaces, describe_space, load, load_weights
 from pufferbench.policies.heads import ActorCritic, check_outputs, output_sizes
+from pufferbench.policies.independent import Independent
 from pufferbench.policies.mlp import MLP
 from pufferbench.policies.multi_input import MultiInput
 from pufferbench.policies.names import POLICIES, from_preset, make, name_of

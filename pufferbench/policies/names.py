@@ -14,6 +14,7 @@ from pufferbench.env import PufferEnv
 from pufferbench.errors import did_you_mean
 from pufferbench.policies.attention import Attention
 from pufferbench.policies.cnn import CNN
+from pufferbench.policies.independent import Independent
 from pufferbench.policies.mlp import MLP
 from pufferbench.policies.multi_input import MultiInput
 from pufferbench.policies.recurrent import GRU, LSTM
@@ -27,6 +28,7 @@ POLICIES: dict[str, type[nn.Module]] = {
     "ResidualMLP": ResidualMLP,
     "MultiInput": MultiInput,
     "Attention": Attention,
+    "Independent": Independent,
 }
 
 _DRAWING = threading.Lock()
@@ -66,4 +68,6 @@ def from_preset(policy: str | None, preset: Mapping[str, Any], env: PufferEnv, s
 
 def name_of(policy: nn.Module) -> str:
     """The name that :func:`make` knows the policy by, "" for one of the user's own."""
+    if isinstance(policy, Independent) and not name_of(policy.policies[0]):
+        return ""
     return next((name for name, known in POLICIES.items() if type(policy) is known), "")

@@ -1,5 +1,6 @@
 """Environments seen through a function: other observations, rewards or actions, for single envs and batches."""
 
+from pufferbench.wrappers.agents import AgentID
 from pufferbench.wrappers.base import Wrapper
 from pufferbench.wrappers.episodes import EpisodeStatistics
 from pufferbench.wrappers.images import Grayscale, Resize
@@ -9,6 +10,7 @@ from pufferbench.wrappers.steps import ActionRepeat, FrameStack, TimeLimit
 
 __all__ = [
     "ActionRepeat",
+    "AgentID",
     "ClipAction",
     "EpisodeStatistics",
     "FrameStack",

@@ -402,6 +402,24 @@ def test_doctor_finds_nothing_wrong_here(capsys: pytest.CaptureFixture) -> None:
         assert subject in text
 
 
+def test_doctor_trains_on_both_devices_or_says_why_not(
+    capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pufferbench.cli import doctor
+
+    monkeypatch.setattr(doctor, "SECONDS", 2)
+    monkeypatch.setattr(doctor, "_packages", lambda: iter(()))
+    status = main(["doctor", "--gpu"])
+    text = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert status == 0, text
+    assert "training on cpu" in text
+    assert "M steps/s (fused)" in text
+    import torch
+
+    if not torch.cuda.is_available():
+        assert "training on cuda left out: device 'cuda'" in text
+
+
 def test_doctor_says_what_is_wrong_and_how_to_mend_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:

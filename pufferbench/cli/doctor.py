@@ -19,6 +19,8 @@ import pufferbench
 from pufferbench.cli.terminal import console
 from pufferbench.system import cores
 
+SECONDS = 20  # of training on each device
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -33,11 +35,19 @@ class Finding:
 class DoctorOptions:
     """Say what is installed, and what is wrong; the exit status is 1 when something is."""
 
+    gpu: bool = False
+    """Also train Breakout, 20 s on the CPU and 20 s on the GPU, and say how fast each was."""
+
 
 def main(arguments: list[str]) -> int:
     """Runs every check; one that fails itself is reported as a finding."""
-    tyro.cli(DoctorOptions, args=arguments, prog="puffer doctor")
-    return report(list(examine()), console())
+    options = tyro.cli(
+        DoctorOptions, args=arguments, prog="puffer doctor", config=(tyro.conf.FlagCreatePairsOff,)
+    )
+    screen = console()
+    if options.gpu:
+        screen.print(f"Training Breakout, {SECONDS} s on each device ...")
+    return report(list(examine(training=options.gpu)), screen)
 
 
 def report(findings: list[Finding], screen: Console) -> int:
@@ -55,8 +65,12 @@ def report(findings: list[Finding], screen: Console) -> int:
     return 1 if wrong else 0
 
 
-def examine() -> Iterator[Finding]:
-    """All findings, in the order of the report."""
+def examine(training: bool = False) -> Iterator[Finding]:
+    """All findings, in the order of the report.
+
+    Args:
+        training: whether to train a little, too.
+    """
     checks: list[Callable[[], Iterator[Finding]]] = [
         _python,
         _packages,
@@ -66,6 +80,7 @@ def examine() -> Iterator[Finding]:
         _kernel_cache,
         _ffmpeg,
         _jupyter,
+        *([_training] if training else []),
     ]
     for check in checks:
         try:
@@ -189,3 +204,20 @@ def _jupyter() -> Iterator[Finding]:
         found = next((place for place in places if (place / "package.json").is_file()), None)
         mend = "" if found else f"widgets will not show: pip install --force-reinstall {package}"
         yield Finding(f"JupyterLab extension {name}", str(found or "missing"), mend)
+
+
+def _training() -> Iterator[Finding]:
+    """A GPU that is slower than the CPU is nothing to mend: small policies are, and the numbers say so."""
+    from pufferbench.bench_device import Trained, compare
+
+    for found in compare(SECONDS, "ocean-breakout"):
+        if isinstance(found, Trained):
+            learned = found.last > found.first
+            yield Finding(
+                f"training on {found.device}",
+                f"{found.sps / 1e6:.2f} M steps/s ({found.learner}); in {found.seconds:.0f} s the mean return went "
+                f"from {found.first:.3g} to {found.last:.3g}",
+                "" if learned else "it did not learn: please report it, with this output",
+            )
+        else:
+            yield Finding("training on cuda", f"left out: {found}")

@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from pufferbench import fused_kernels as kernels
 from pufferbench.env import PufferEnv
 from pufferbench.fused_play import Player, player_for
-from pufferbench.kernels import Objective
+from pufferbench.fused_steps import Layers, adam_of, flat, take_steps
+from pufferbench.kernels import LOSS_STATISTICS, Objective
 from pufferbench.optimizers import Muon
 from pufferbench.policies import MLP
 from pufferbench.rollout import Rollout
@@ -61,6 +62,7 @@ class Fused:
         self.work = [kernels.work(self.net) for _ in range(PARTS)]
         self._pool = ThreadPoolExecutor(1, "pufferbench-fused") if threads > 1 else None
         self._layers = [policy.hidden.weight, policy.hidden.bias, policy.heads.weight, policy.heads.bias]
+        self._gradients = Layers(*(np.zeros(layer.shape, np.float32) for layer in self._layers))
         self._tensors = [*policy.parameters(), *policy.buffers()]
         self._loaded: list[int] = []
         self._outdated = True
@@ -103,15 +105,13 @@ class Fused:
     def gradients(
         self, batch: Mapping[str, Tensor], index: Tensor, objective: Objective
     ) -> tuple[Tensor, Tensor]:
-        clip_coef, vf_coef, ent_coef, normalize_advantages, _ = objective
         rows, count = index.numpy(), len(index)
-        arrays = _decisions(batch)
-        arrays += [batch[name].numpy() for name in ("logprobs", "advantages", "returns")]
+        arrays = [*_decisions(batch), *_numbers(batch)]
         mean, inverse_std = 0.0, 1.0
-        if normalize_advantages:
+        if objective.normalize_advantages:
             mean, deviation = kernels.mean_and_deviation(batch["advantages"].numpy(), rows)
             inverse_std = 1 / (deviation + 1e-8)
-        numbers = [np.float32(n) for n in (mean, inverse_std, clip_coef, vf_coef, ent_coef, 1 / count)]
+        numbers = [np.float32(n) for n in (mean, inverse_std, *objective[:3], 1 / count)]
         self.load()
         halves = rows[: count // 2], rows[count // 2 :]
         first, second = (
@@ -134,7 +134,7 @@ class Fused:
         self._outdated = True  # the optimizer comes next, and its fused form does not count versions
         statistics = (self.work[0].statistics + self.work[1].statistics) / count
         policy_loss, value_loss, entropy = statistics[:3]
-        loss = policy_loss + vf_coef * value_loss - ent_coef * entropy
+        loss = policy_loss + objective.vf_coef * value_loss - objective.ent_coef * entropy
         return torch.tensor(loss, dtype=torch.float32), torch.from_numpy(statistics).float()
 
     def logprobs(self, batch: Mapping[str, Tensor], index: Tensor) -> Tensor:
@@ -151,13 +151,33 @@ class Fused:
         optimizer: torch.optim.Optimizer | Muon,
         max_grad_norm: float,
     ) -> Tensor | None:
-        return None
+        """Small minibatches; large ones PuffeRL takes one by one, in two threads where they are faster."""
+        if len(parts[0]) >= 2 * WORTH_A_THREAD:
+            return None
+        adam = adam_of(optimizer, self._layers)
+        if adam is None:
+            return None
+        self.load()
+        layers, into = Layers(*_arrays(self._layers)), self._gradients
+        bounds = np.cumsum([0, *map(len, parts)])
+        totals = np.zeros(len(LOSS_STATISTICS) + 1)
+        take_steps(
+            self.net, *self.work, *_decisions(batch), *_numbers(batch), torch.cat(list(parts)).numpy(), bounds,
+            objective.normalize_advantages, *map(np.float32, objective[:3]), max_grad_norm,
+            layers, flat(layers), into, flat(into), adam, totals,
+        )  # fmt: skip
+        return torch.from_numpy(totals).float()
 
 
 def _decisions(batch: Mapping[str, Tensor]) -> list[np.ndarray]:
     """Observations ``[rows, inputs]``, legal actions ``[rows, n]`` or none, actions ``[rows, choices]``."""
     masks = batch["action_masks"].numpy() if "action_masks" in batch else NO_MASKS
     return [_rows(batch["observations"]), masks, batch["actions"].reshape(len(batch["actions"]), -1).numpy()]
+
+
+def _numbers(batch: Mapping[str, Tensor]) -> list[np.ndarray]:
+    """What the loss compares with, ``[rows]`` each."""
+    return [batch[name].numpy() for name in ("logprobs", "advantages", "returns")]
 
 
 def _rows(observations: Tensor) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import subprocess
 import sys
@@ -114,6 +115,57 @@ def test_losses_and_gradients_agree(case, normalize):
     for gradient, fused_gradient in zip(gradients, fused_gradients, strict=True):
         scale = gradient.abs().max().clamp(min=1e-3)
         torch.testing.assert_close(fused_gradient / scale, gradient / scale, atol=5e-6, rtol=0)
+
+
+def one_pass(policy, batch, parts, fused):
+    """Of Adam, gradients clipped at 0.5: weights, the optimizer's memory, and the sums of the statistics."""
+    optimizer = torch.optim.Adam(policy.parameters(), 0.01, eps=1e-5, fused=True)
+    objective, learner = Objective(0.2, 0.7, 0.02), Fused(policy) if fused else Autograd(policy, policy)
+    totals = learner.epoch(batch, parts, objective, optimizer, 0.5) if fused else torch.zeros(6)
+    for part in () if fused else parts:
+        _, statistics = learner.gradients(batch, part, objective)
+        norm = torch.nn.utils.clip_grad_norm_(policy.parameters(), 0.5)
+        optimizer.step()
+        totals += torch.cat([statistics, norm.detach().view(1)])
+    memory = [kept[name] for kept in optimizer.state.values() for name in ("exp_avg", "exp_avg_sq", "step")]
+    return [*policy.parameters(), *memory, totals]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_many_small_steps_in_one_call_are_those_of_torch(case):
+    observation_space, action_space, masked = CASES[case]
+    policy, observations = policy_for(observation_space, action_space)
+    batch = batch_for(policy, observations, legal_actions(policy, masked))
+    parts = torch.randperm(ROWS)[:451].tensor_split(7)
+    expected = one_pass(copy.deepcopy(policy), batch, parts, fused=False)
+    for number, found in enumerate(one_pass(policy, batch, parts, fused=True)):
+        scale = expected[number].detach().abs().max().clamp(min=1e-6)
+        torch.testing.assert_close(found / scale, expected[number] / scale, atol=2e-5, rtol=0)
+
+
+@pytest.mark.parametrize("where", ["observations", "returns"])
+def test_no_bad_step_is_taken_among_many(where):
+    policy, observations = policy_for(*CASES["cartpole"][:2])
+    batch = batch_for(policy, observations, None)
+    batch[where].view(-1)[0] = float("nan")
+    optimizer = torch.optim.Adam(policy.parameters(), 0.01)
+    before = copy.deepcopy(policy.state_dict())
+    totals = Fused(policy).epoch(
+        batch, torch.arange(128).split(64), Objective(0.2, 0.7, 0.02), optimizer, 0.5
+    )
+    assert totals.isnan().all()
+    assert all(torch.equal(weight, before[name]) for name, weight in policy.state_dict().items())
+
+
+def test_other_optimizers_take_their_own_steps():
+    policy, observations = policy_for(*CASES["cartpole"][:2], rows=64)
+    batch, parts = batch_for(policy, observations, None), (torch.arange(64),)
+    for optimizer in (
+        torch.optim.SGD(policy.parameters(), 0.01),
+        torch.optim.Adam(policy.parameters(), 0.01, weight_decay=0.1),
+        torch.optim.Adam(policy.hidden.parameters(), 0.01),
+    ):
+        assert Fused(policy).epoch(batch, parts, Objective(0.2, 0.7, 0.02), optimizer, 0.5) is None
 
 
 def test_ratios_at_the_edge_of_the_clip():

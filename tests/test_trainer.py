@@ -328,7 +328,7 @@ def test_the_snapshot_is_a_copy_made_at_update_boundaries():
 @pytest.mark.parametrize("interruption", [StopTraining, KeyboardInterrupt])
 @pytest.mark.parametrize("calls", [1, 7, 17, 19])  # of 16 env steps, then 4 minibatches
 def test_an_interrupted_update_is_dropped_and_the_trainer_stays_usable(interruption, calls):
-    trainer = PuffeRL(Bandit(8), bptt_horizon=16, total_timesteps=10_000)
+    trainer = PuffeRL(Bandit(8), bptt_horizon=16, total_timesteps=10_000, learner="autograd")
     run(trainer, 1)
     left = calls
 
@@ -350,7 +350,7 @@ def test_an_interrupted_update_is_dropped_and_the_trainer_stays_usable(interrupt
 
 
 def test_the_gate_is_called_before_every_step_pass_and_minibatch_and_its_time_does_not_count():
-    trainer = PuffeRL(Bandit(8), bptt_horizon=16, minibatch_size=32, update_epochs=2)
+    trainer = PuffeRL(Bandit(8), bptt_horizon=16, minibatch_size=32, update_epochs=2, learner="autograd")
     calls = 0
 
     def gate():

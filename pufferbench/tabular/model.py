@@ -40,10 +40,11 @@ class Model:
 
     @property
     def decisions(self) -> np.ndarray:
-        """Numbers of the states in which there is something to decide: no ends, no walls."""
+        """Numbers of the states in which there is something to win or lose: no ends, no walls."""
         states = np.arange(len(self.tables.terminals))
         stays = (self.tables.transitions[states, :, states] == 1.0).all(axis=1)
-        return np.flatnonzero(~stays & ~self.tables.terminals)
+        worthless = (self.tables.rewards[states, :, states] == 0.0).all(axis=1)
+        return np.flatnonzero(~(stays & worthless) & ~self.tables.terminals)
 
     def action_values(self, values: np.ndarray) -> np.ndarray:
         """``q [states, actions]``: what an action brings when ``values [states]`` follow it (Bellman)."""

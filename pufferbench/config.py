@@ -121,8 +121,8 @@ class TrainConfig:
 
     precision: str = option("float32", choices=("float32", "bfloat16"))
     """Numbers that large layers multiply, on the CPU and on CUDA. bfloat16 has 8 bits instead of 24: two to four times
-    as fast where matrix products are the limit (LSTMs, wide layers, convolutions), for about 1 % of error. Weights,
-    heads and loss stay float32."""
+    as fast where matrix products are the limit (wide layers, convolutions), for about 1 % of error. Weights, heads and
+    loss stay float32, and so do an LSTM's own products on the CPU, whose kernels are as fast in it."""
 
     cpu_offload: bool = option(False)
     """With device=cuda: keep an update's observations in the CPU's memory and send each minibatch to the GPU, for

@@ -1,8 +1,8 @@
-"""LSTM and GRU layers on a CPU, one step or many: torch's matrix products around the kernels of recurrent_kernels.
+"""LSTM and GRU layers on a CPU, one step or many: torch's side of the kernels in recurrent_kernels.
 
 torch's own cell takes a dozen small operations for a step, autograd writes them all down, and its fused layers for
-whole sequences know neither rows that wait nor episodes that end in the middle. Here a step is two matrix products
-and one pass over their results, and the way back is written by hand (backpropagation through time; Werbos, 1990).
+whole sequences know neither rows that wait nor episodes that end in the middle. Here many steps are one call of
+compiled code, and the way back is written by hand (backpropagation through time; Werbos, 1990).
 """
 
 from __future__ import annotations
@@ -10,39 +10,40 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.nn.functional import pad
 
 from pufferbench import recurrent_kernels as kernels
-
-CHUNK = 256  # rows of a step at a time: what comes of the products for 128 cells is 512 kB, and stays in the cache
+from pufferbench.fused_products import COLUMNS, ROWS
 
 
 class Kind(NamedTuple):
     """What differs between the layers.
 
     Attributes:
+        gates: so many times the cells.
         forward, backward: kernels.
-        keeps_products: whether the way back needs the products with the state, and changes them.
+        keeps_products: whether the way back needs the products with the state.
     """
 
+    gates: int
     forward: Callable[..., None]
     backward: Callable[..., None]
     keeps_products: bool
 
 
 KINDS: dict[type[nn.Module], Kind] = {
-    nn.LSTMCell: Kind(kernels.lstm_forward, kernels.lstm_backward, keeps_products=False),
-    nn.GRUCell: Kind(kernels.gru_forward, kernels.gru_backward, keeps_products=True),
+    nn.LSTMCell: Kind(4, kernels.lstm, kernels.lstm_back, keeps_products=False),
+    nn.GRUCell: Kind(3, kernels.gru, kernels.gru_back, keeps_products=True),
 }
 
 
 def can_do(cell: nn.RNNCellBase, inputs: Tensor) -> bool:
     """Whether the kernels can do the sums of ``cell``: they are for float32 on a CPU, and closed to torch.compile."""
     on_cpu = inputs.device.type == "cpu" and cell.weight_hh.dtype == torch.float32
-    return on_cpu and type(cell) in KINDS and not torch.compiler.is_compiling() and cell.bias
+    return on_cpu and type(cell) in KINDS and cell.bias and not torch.compiler.is_compiling()
 
 
 def one_step(cell: nn.RNNCellBase, inputs: Tensor, state: Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -52,27 +53,12 @@ def one_step(cell: nn.RNNCellBase, inputs: Tensor, state: Sequence[Tensor]) -> t
         inputs: ``[rows, input_size]``.
         state: ``[rows, cells]`` each.
     """
-    product, kind = _Product(), KINDS[type(cell)]
-    weight_ih, weight_hh = (
-        product.cast(cell.weight_ih.detach().t()),
-        product.cast(cell.weight_hh.detach().t()),
-    )
-    biases = cell.bias_ih.detach().numpy(), cell.bias_hh.detach().numpy()
-    before = [part.contiguous() for part in state]
-    after = tuple(map(torch.empty_like, before))
-    for start in range(0, len(inputs), CHUNK):
-        rows = slice(start, start + CHUNK)
-        seen, h = inputs[rows], before[0][rows]
-        from_input, from_state = torch.empty(2, len(seen), weight_hh.shape[1])
-        product(seen, weight_ih, from_input)
-        product(h, weight_hh, from_state)
-        used, ended = np.ones(len(seen), np.bool_), np.zeros(len(seen), np.bool_)
-        around = []
-        for old, new in zip(before, after, strict=True):  # nothing ends, so that any fresh state will do
-            around += [old[rows].numpy(), new[rows].numpy(), old[rows].numpy()]
-        hidden = around[1]
-        kind.forward(from_input.numpy(), from_state.numpy(), *biases, used, ended, hidden, *around)
-    return after
+    used = torch.ones(1, len(inputs), dtype=torch.bool)
+    ended = torch.zeros_like(used)
+    with torch.no_grad():  # nothing ends, so that any fresh state will do
+        steps = _Steps(KINDS[type(cell)], used, ended, state, inputs.unsqueeze(0), *cell.parameters(), *state)
+        steps.forward()
+    return tuple(part[1, : len(inputs), : cell.hidden_size] for part in steps.states)
 
 
 def many_steps(
@@ -92,9 +78,8 @@ def many_steps(
         fresh: ``[rows, cells]`` each, constant.
         state: before the first step, ``[rows, cells]`` each.
     """
-    flags = used.contiguous().numpy(), ended.contiguous().numpy()
-    fresh = [part.detach().contiguous() for part in fresh]
-    return _ThroughTime.apply(KINDS[type(cell)], flags, fresh, inputs, *cell.parameters(), *state)  # type: ignore[no-any-return, no-untyped-call]
+    kind = KINDS[type(cell)]
+    return _ThroughTime.apply(kind, used, ended, fresh, inputs, *cell.parameters(), *state)  # type: ignore[no-any-return, no-untyped-call]
 
 
 class _ThroughTime(torch.autograd.Function):
@@ -102,100 +87,103 @@ class _ThroughTime(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any,
-        kind: Kind,
-        flags: tuple[np.ndarray, np.ndarray],
-        fresh: Sequence[Tensor],
-        inputs: Tensor,
-        weight_ih: Tensor,
-        weight_hh: Tensor,
-        bias_ih: Tensor,
-        bias_hh: Tensor,
-        *state: Tensor,
+        ctx: Any, kind: Kind, used: Tensor, ended: Tensor, fresh: Sequence[Tensor], *tensors: Tensor
     ) -> Tensor:
-        product = _Product()
-        (steps, rows), (gates, cells) = inputs.shape[:2], weight_hh.shape
-        from_input = torch.empty(steps, rows, gates)
-        product(inputs.flatten(0, 1), product.cast(weight_ih.t()), from_input.flatten(0, 1))
-        # Where nobody asks for them again, the products of all steps are written to the same place
-        from_state = torch.empty(steps if kind.keeps_products else 1, rows, gates).expand(steps, -1, -1)
-        hidden = torch.empty(steps, rows, cells)
-        states = [torch.empty(steps + 1, rows, cells) for _ in state]
-        for whole, part in zip(states, state, strict=True):
-            whole[0] = part
-        given, products, out = (list(tensor.numpy()) for tensor in (from_input, from_state, hidden))
-        parts = [(list(whole.numpy()), new.numpy()) for whole, new in zip(states, fresh, strict=True)]
-        h, sums = states[0].unbind(), from_state.unbind()
-        factor, biases, (used, ended) = product.cast(weight_hh.t()), (bias_ih.numpy(), bias_hh.numpy()), flags
-        for t in range(steps):
-            product(h[t], factor, sums[t])
-            around = [array for part, new in parts for array in (part[t], part[t + 1], new)]
-            kind.forward(given[t], products[t], *biases, used[t], ended[t], out[t], *around)
-        ctx.kind, ctx.product, ctx.flags = kind, product, flags
-        ctx.save_for_backward(inputs, weight_ih, weight_hh, from_input, from_state, *states)
-        return hidden
+        ctx.steps = _Steps(kind, used, ended, fresh, *tensors)
+        ctx.save_for_backward(
+            *tensors
+        )  # so that torch complains if one of them is changed before the way back
+        return ctx.steps.forward()
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, d_hidden: Tensor) -> tuple[Any, ...]:
-        if ctx.product is None:
+    def backward(ctx: Any, d_hidden: Tensor) -> tuple[Tensor | None, ...]:
+        if ctx.steps is None:
             raise RuntimeError("the way back through time can be gone once: it overwrites what it has read")
-        kind, product, (used, ended), ctx.product = ctx.kind, ctx.product, ctx.flags, None
-        inputs, weight_ih, weight_hh, from_input, from_state, *states = ctx.saved_tensors
-        (steps, rows), (gates, cells) = inputs.shape[:2], weight_hh.shape
-        d_bias, total = np.zeros((2, gates), np.float32), np.empty((2, gates), np.float32)
-        # Of the states: h by way of the matrix product, and past it; and c
-        d_h, *d_states = (torch.zeros(rows, cells) for _ in (None, *states))
-        arrays = [tensor.numpy() for tensor in (d_h, *d_states)]
-        of_state = from_state if kind.keeps_products else from_input  # becomes the gradient of the product
-        given, products, d_out, *before = (
-            list(tensor.numpy()) for tensor in (from_input, from_state, d_hidden.contiguous(), *states)
+        (inputs, *_), steps, ctx.steps = ctx.saved_tensors, ctx.steps, None
+        d_inputs, *others = steps.backward(d_hidden)
+        return None, None, None, None, d_inputs.to(inputs.dtype), *others
+
+
+class _Steps:
+    """The arrays of one way through time, and back. See :func:`many_steps`; weights as in torch's cells."""
+
+    def __init__(
+        self,
+        kind: Kind,
+        used: Tensor,
+        ended: Tensor,
+        fresh: Sequence[Tensor],
+        inputs: Tensor,
+        w_ih: Tensor,
+        w_hh: Tensor,
+        b_ih: Tensor,
+        b_hh: Tensor,
+        *state: Tensor,
+    ) -> None:
+        self.kind, self.sizes = kind, (*inputs.shape, w_hh.shape[1])
+        steps, rows, width, cells = self.sizes
+        rows, width, cells = (
+            -(-size // multiple) * multiple
+            for size, multiple in ((rows, ROWS), (width, COLUMNS), (cells, COLUMNS))
         )
-        factor, d_sums = product.cast(weight_hh), of_state.unbind()
-        for t in reversed(range(steps)):
-            h, *c = (part[t] for part in before)
-            kind.backward(
-                given[t],
-                products[t],
-                used[t],
-                ended[t],
-                d_out[t],
-                *arrays[:2],
-                d_bias,
-                total,
-                h,
-                *c,
-                *arrays[2:],
-            )
-            product(d_sums[t], factor, d_h)
-        d_states[0] += d_h
-        d_input, d_state = (product.cast(part.flatten(0, 1)) for part in (from_input, of_state))
-        seen, h = inputs.flatten(0, 1), states[0][:-1].flatten(0, 1)
-        d_inputs, d_weight_ih, d_weight_hh = (
-            torch.empty(seen.shape),
-            torch.empty_like(weight_ih),
-            torch.empty_like(weight_hh),
+        gates = kind.gates * cells
+        self.inputs = _padded(inputs.float(), rows, width)
+        self.used, self.ended = _padded(used, rows), _padded(ended, rows)
+        self.fresh = [_padded(part, rows, cells) for part in fresh]
+        by_gate = [tensor.unflatten(0, (kind.gates, -1)) for tensor in (w_ih, w_hh, b_ih, b_hh)]
+        self.w_ih, self.w_hh = (
+            _padded(weight, cells, size).flatten(0, 1)
+            for weight, size in zip(by_gate, (width, cells), strict=False)
         )
-        product(d_input, product.cast(weight_ih), d_inputs)
-        product(d_input.t(), seen, d_weight_ih)
-        product(d_state.t(), h, d_weight_hh)
-        d_inputs = d_inputs.view(inputs.shape).to(inputs.dtype)
-        return None, None, None, d_inputs, d_weight_ih, d_weight_hh, *torch.from_numpy(d_bias), *d_states
+        self.biases = [_padded(bias, cells).flatten() for bias in by_gate[2:]]
+        self.states = [torch.empty(steps + 1, rows, cells) for _ in state]
+        for whole, part in zip(self.states, state, strict=True):
+            whole[0] = _padded(part, rows, cells)
+        self.gates = torch.empty(steps, rows, gates)
+        self.products = torch.empty(self.gates.shape if kind.keeps_products else (0, 0, 0))
+
+    def forward(self) -> Tensor:
+        """What the steps put out."""
+        steps, rows, _, cells = self.sizes
+        hidden = torch.empty(steps, *self.states[0].shape[1:])
+        states = [part for pair in zip(self.states, self.fresh, strict=True) for part in pair]
+        self._call(
+            self.kind.forward, self.w_ih.t().contiguous(), self.w_hh.t().contiguous(), *self.biases,
+            self.used, self.ended, self.gates, self.products, hidden, *states,
+        )  # fmt: skip
+        return hidden[:, :rows, :cells]
+
+    def backward(self, d_hidden: Tensor) -> tuple[Tensor, ...]:
+        """The gradients of inputs, weights, biases and state, from that of what the steps put out."""
+        _, rows, width, cells = self.sizes
+        h, *c = self.states
+        d_inputs, d_w_ih, d_w_hh = (
+            torch.empty_like(self.inputs),
+            torch.zeros_like(self.w_ih),
+            torch.zeros_like(self.w_hh),
+        )
+        d_bias = torch.zeros(2, self.gates.shape[2])
+        d_h, past, *d_c = (torch.zeros(h.shape[1:]) for _ in range(2 + len(c)))
+        self._call(
+            self.kind.backward, self.w_ih, self.w_hh, self.used, self.ended, self.gates, self.products,
+            _padded(d_hidden, *h.shape[1:]), d_inputs, d_w_ih, d_w_hh, d_bias, d_h, past, h, *c, *d_c,
+        )  # fmt: skip
+        d_weights = [
+            weight.unflatten(0, (self.kind.gates, -1))[:, :cells, :size].flatten(0, 1)
+            for weight, size in ((d_w_ih, width), (d_w_hh, cells))
+        ]
+        d_biases = d_bias.unflatten(1, (self.kind.gates, -1))[:, :, :cells].flatten(1)
+        d_state = [part[:rows, :cells] for part in (d_h.add_(past), *d_c)]
+        return d_inputs[:, :rows, :width], *d_weights, *d_biases, *d_state
+
+    def _call(self, kernel: Callable[..., None], *tensors: Tensor) -> None:
+        kernel(*(tensor.detach().numpy() for tensor in (self.inputs, *tensors)))
 
 
-class _Product:
-    """Matrix products in float32, or in the type that torch.autocast is set to here."""
-
-    def __init__(self) -> None:
-        self.dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else torch.float32
-
-    def cast(self, factor: Tensor) -> Tensor:
-        """``factor`` in the type of the products: worth doing beforehand for one that is used often."""
-        return factor.to(self.dtype)
-
-    def __call__(self, left: Tensor, right: Tensor, out: Tensor) -> None:
-        """``out = left @ right``."""
-        if self.dtype == out.dtype:
-            torch.mm(self.cast(left), self.cast(right), out=out)
-        else:
-            out.copy_(torch.mm(self.cast(left), self.cast(right)))
+def _padded(tensor: Tensor, *sizes: int) -> Tensor:
+    """``tensor`` with zeros behind, so that its last dimensions have these ``sizes``."""
+    missing = [size - have for size, have in zip(reversed(sizes), reversed(tensor.shape), strict=False)]
+    return (
+        pad(tensor, [n for count in missing for n in (0, count)]) if any(missing) else tensor
+    ).contiguous()

@@ -1,13 +1,16 @@
-"""The record of an update: what a trainer says about it, as a flat dict of plain numbers."""
+"""What a trainer says about an update: its record, a flat dict of plain numbers, and the weights after it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pufferbench.records import Record
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from pufferbench.trainer import PuffeRL
 
 
@@ -53,3 +56,18 @@ def record(
     if changes:
         told["changes"] = dict(changes)
     return told
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The policy's weights (copies, on the CPU) at an update boundary: what views play with."""
+
+    update: int
+    global_step: int
+    weights: dict[str, Tensor]
+
+    @classmethod
+    def of(cls, trainer: PuffeRL) -> Snapshot:
+        weights = trainer.policy.state_dict().items()
+        copies = {name: tensor.detach().to("cpu", copy=True) for name, tensor in weights}
+        return cls(trainer.update, trainer.global_step, copies)

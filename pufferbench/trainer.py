@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -36,6 +35,7 @@ from pufferbench.meters import EpisodeMeter, Stopwatch
 from pufferbench.optimizers import make_optimizer
 from pufferbench.pytorch import draw_noise, send, torch_threads
 from pufferbench.records import Record, RunFolder
+from pufferbench.reports import Snapshot as Snapshot
 from pufferbench.rollout import Rollout, places_of
 from pufferbench.segments import Segments
 from pufferbench.vector.make import make
@@ -47,15 +47,6 @@ class StopTraining(Exception):
 
 class NonFiniteLoss(PufferBenchError):
     """The loss or a gradient became NaN or infinite. The weights are those of the last good step."""
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """The policy's weights (copies, on the CPU) at an update boundary: what views play with."""
-
-    update: int
-    global_step: int
-    weights: dict[str, Tensor]
 
 
 class PuffeRL(LiveOptions):
@@ -220,7 +211,7 @@ class PuffeRL(LiveOptions):
             config.vf_coef / (constant_error.item() + 1e-8),
             config.ent_coef,
             config.normalize_advantages,
-            config.vf_clip_coef * math.sqrt(constant_error.item()) or math.inf,
+            config.vf_clip_coef * returns.std(correction=0).item() or math.inf,
         )
         if (update := getattr(policy, "update_value_scale", None)) is not None:
             update(returns)
@@ -395,9 +386,7 @@ class PuffeRL(LiveOptions):
         policies.check_outputs(outputs, self.env.action_space, self.collector.rows)
 
     def _publish(self) -> None:
-        weights = self.policy.state_dict().items()
-        copies = {name: tensor.detach().to("cpu", copy=True) for name, tensor in weights}
-        self.snapshot = Snapshot(self.update, self.global_step, copies)
+        self.snapshot = Snapshot.of(self)
 
     def save_checkpoint(
         self, path: str | PathLike[str] | None = None, metadata: Mapping[str, Any] | None = None

@@ -14,7 +14,10 @@ from pufferbench.kernels import LOSS_STATISTICS, advantages, advantages_torch, e
 KERNELS = [advantages, advantages_torch]
 
 
-def reference(rewards, values, terminals, truncations, final_values, masks, gamma, gae_lambda):
+def reference(
+    rewards, values, terminals, truncations, final_values, masks, gamma, gae_lambda,
+    ratios=None, rho_clip=1.0, c_clip=1.0,
+):  # fmt: skip
     """The definition, row by row: cut the row into its decisions, then sum the discounted errors forward."""
     horizon, rows = len(rewards), len(rewards[0])
     result = [[0.0] * rows for _ in range(horizon)]
@@ -46,11 +49,12 @@ def reference(rewards, values, terminals, truncations, final_values, masks, gamm
                 decisions.append((t, None, False))
         for first, (t, _, _) in enumerate(decisions):
             total, weight = 0.0, 1.0
-            for _, error, chained in decisions[first:]:
+            for now, error, chained in decisions[first:]:
                 if error is None:
                     break
-                total += weight * error
-                weight *= gamma * gae_lambda
+                ratio = ratios[now][i] if ratios else 1.0
+                total += weight * min(ratio, rho_clip) * error
+                weight *= gamma * gae_lambda * min(ratio, c_clip)
                 if not chained:
                     break
             result[t][i] = total if used[t][i] else 0.0
@@ -79,6 +83,39 @@ def test_advantages_equal_the_definition(kernel, seed, waiting):
     expected, expected_used = reference(*(part.tolist() for part in parts), 0.97, 0.9)
     assert torch.equal(used, expected_used)
     torch.testing.assert_close(result, expected, atol=1e-5, rtol=1e-5)
+
+
+def ratios_like(rewards, seed):
+    return torch.randn(rewards.shape, generator=torch.Generator().manual_seed(100 + seed)).exp()
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("clips", [(1.0, 1.0), (0.5, 2.0), (math.inf, 0.7), (math.inf, math.inf), (1.0, 0.0)])
+def test_puff_advantages_equal_the_definition(kernel, seed, clips):
+    parts = experience(seed)
+    ratios = ratios_like(parts[0], seed)
+    result, used = kernel(*parts, 0.97, 0.9, ratios, *clips)
+    expected, expected_used = reference(
+        *(part.tolist() for part in parts), 0.97, 0.9, ratios.tolist(), *clips
+    )
+    assert torch.equal(used, expected_used)
+    torch.testing.assert_close(result, expected, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_of_a_policy_that_has_not_changed_puff_and_gae_are_the_same(kernel):
+    parts = experience(4)
+    puff, _ = kernel(*parts, 0.97, 0.9, torch.ones_like(parts[0]), 1.0, math.inf)
+    assert torch.equal(puff, kernel(*parts, 0.97, 0.9)[0])
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_by_hand_what_the_policy_would_do_less_often_counts_less(kernel):
+    parts = one_row([1.0, 1.0], [2.0, 3.0, 4.0])
+    result, _ = kernel(*parts, 0.5, 1.0, torch.tensor([[0.25], [8.0]]), 2.0, 1.0)
+    last = 2.0 * (1 + 0.5 * 4 - 3)
+    assert result.flatten().tolist() == [0.25 * (1 + 0.5 * 3 - 2) + 0.25 * 0.5 * last, last]
 
 
 def one_row(rewards, values, masks=None, terminal=(), truncated=(), final=0.0):
@@ -160,6 +197,24 @@ def test_loss_by_hand():
     assert found["clip_fraction"] == 1
     assert found["approx_kl"] == pytest.approx((1 - math.log(2) - 0.5 + math.log(2)) / 2)
     assert loss.item() == pytest.approx(policy_loss + 0.5 * value_loss - 0.1 * entropy)
+
+
+def test_the_clipped_value_loss_by_hand():
+    minibatch = {
+        "actions": torch.zeros(4, dtype=torch.long),
+        "logprobs": torch.zeros(4),
+        "advantages": torch.zeros(4),
+        "values": torch.tensor([0.0, 0.0, 0.0, 0.0]),  # when it played
+        "returns": torch.tensor([2.0, 2.0, -2.0, 2.0]),
+    }
+    now = torch.tensor([1.0, 0.1, 1.0, 3.5], requires_grad=True)
+    loss, _ = ppo_loss(torch.zeros(4, 1), now, minibatch, 0.2, 1.0, 0.0, vf_clip=0.5)
+    # Towards its goal beyond the clip: the error at the clip, and no gain in going on. Within the clip, and away from
+    # the goal: the plain error. Beyond the goal: whichever is larger.
+    errors = [-1.5, -1.9, 3.0, 1.5]
+    assert loss.item() == pytest.approx(0.5 * sum(error**2 for error in errors) / 4)
+    loss.backward()
+    assert now.grad.tolist() == pytest.approx([0.0, -1.9 / 4, 3.0 / 4, now.grad[3].item()])
 
 
 class Tiny(nn.Module):

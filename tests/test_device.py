@@ -93,6 +93,19 @@ def test_observations_may_wait_on_the_cpu(name):
         assert rollout.values.device.type == "cuda"
 
 
+SWITCHES = [
+    {"advantage": "puff", "prioritize": True},
+    {"optimizer": "muon", "max_minibatch_size": 12, "vf_clip_coef": 0.2, "target_kl": 2.0},
+]
+
+
+@pytest.mark.parametrize("options", SWITCHES, ids=str)
+@pytest.mark.parametrize("name", ["MLP", "LSTM"])
+def test_no_switch_mixes_devices(name, options):
+    with fake_cuda():
+        train(Cut(spaces.Box(-1, 1, (4,)), ACTIONS["discrete"]), name, **options)
+
+
 class Forgetful(nn.Module):
     """A user's own, with a mistake that only a GPU shows."""
 

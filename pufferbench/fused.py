@@ -54,6 +54,9 @@ class Fused:
     """
 
     name = "fused"
+    torch_threads = (
+        1  # torch's own, once woken, wait for work without sleeping, and would take our second thread's core
+    )
 
     def __init__(self, policy: MLP, threads: int = 1) -> None:
         self.policy = policy

@@ -29,9 +29,14 @@ Cast = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 class Learner(Protocol):
-    """How a policy acts, judges, and gets its gradients."""
+    """How a policy acts, judges, and gets its gradients.
+
+    Attributes:
+        torch_threads: that torch may use meanwhile.
+    """
 
     name: str
+    torch_threads: int
 
     def act(
         self, observations: Tensor, noise: Tensor, legal: Tensor | None, *state: Tensor
@@ -104,7 +109,7 @@ def choose_learner(policy: nn.Module, device: torch.device, config: TrainConfig)
     cast = partial(in_bfloat16, device=device.type) if config.precision == "bfloat16" else None
     kind = RecurrentAutograd if is_recurrent(policy) else Autograd
     forward = torch.compile(policy) if config.compile else policy
-    return kind(policy, forward, cast, config.max_minibatch_size)
+    return kind(policy, forward, cast, config.max_minibatch_size, config.torch_threads)
 
 
 def minibatches(
@@ -130,6 +135,7 @@ class Autograd:
         forward: observations -> (logits, value): the policy, or what torch.compile made of it.
         max_decisions: to be in memory at a time; None: any number.
         cast: makes a function that computes in other numbers, such as :func:`pufferbench.pytorch.in_bfloat16`.
+        torch_threads: see :class:`Learner`.
     """
 
     name = "autograd"
@@ -140,8 +146,9 @@ class Autograd:
         forward: Callable[..., Any],
         cast: Cast | None = None,
         max_decisions: int | None = None,
+        torch_threads: int = 1,
     ) -> None:
-        self.max_decisions = max_decisions
+        self.max_decisions, self.torch_threads = max_decisions, torch_threads
         self.policy, self._cast = policy, cast or (lambda function: function)
         self._forward = self._cast(forward)
 

@@ -131,7 +131,7 @@ class PuffeRL(LiveOptions):
         noise = send(draw_noise(self.env.action_space, rollout.rewards.shape, self.generator), self.device)
         self._watch.lap("policy")
 
-        with torch.inference_mode(), torch_threads(self.config.torch_threads):
+        with torch.inference_mode(), torch_threads(self.learner.torch_threads):
             if self._player is not None:  # policy and games in one compiled loop
                 for _ in self._player.pieces(noise, self.episodes):
                     self._wait_at_gate("policy")
@@ -168,7 +168,7 @@ class PuffeRL(LiveOptions):
             raise RuntimeError("train() needs fresh experience: call evaluate() first")
         self.rollout.complete = False  # whatever happens: nothing is learned twice
         self._watch.lap("paused")  # since evaluate(): a user's time to think, say
-        with torch_threads(self.config.torch_threads):
+        with torch_threads(self.learner.torch_threads):
             batch, rows = self._batch()
             self._losses = self._learn(batch, rows) if len(batch["returns"]) else {}
         self.update += 1

@@ -99,6 +99,7 @@ class Acrobot(OceanEnv):
     action = Discrete(3)
     metrics = ("score",)
     keys = {"ArrowLeft": 0, "ArrowDown": 1, "ArrowRight": 2}
+    idle = 1
     fps = 15
     size = (320, 320)
 

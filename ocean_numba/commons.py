@@ -56,6 +56,7 @@ class Commons(OceanEnv):
     agents = "agents"
     metrics = ("score", "food_left")
     keys = {" ": STAY, "ArrowUp": UP, "ArrowDown": DOWN, "ArrowLeft": LEFT, "ArrowRight": RIGHT}
+    idle = STAY
     fps = 10
     size = (384, 408)
 

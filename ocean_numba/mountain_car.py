@@ -70,6 +70,7 @@ class MountainCar(OceanEnv):
     action = Discrete(3)
     metrics = ("score",)
     keys = {"ArrowLeft": 0, "ArrowDown": 1, "ArrowRight": 2}
+    idle = 1
     fps = 30
     size = (400, 290)
 
@@ -151,6 +152,7 @@ class MountainCarContinuous(MountainCar):
 
     action = Box(-1.0, 1.0, (1,), np.float32)
     keys = {"ArrowLeft": (-1.0,), "ArrowDown": (0.0,), "ArrowRight": (1.0,)}
+    idle = (0.0,)
 
     class Params:
         max_steps: i32.at_least(1) = 999

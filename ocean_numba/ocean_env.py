@@ -39,7 +39,7 @@ class OceanEnv(PufferEnv):
     """Base class of games: write one game, get thousands at C speed.
 
     Declare ``observation``, ``action``, ``class State`` and, if wanted, ``class Params``, ``agents``,
-    ``metrics``, ``keys``, ``fps``, ``size``; write ``reset(s)``, ``step(s, action)``, ``observe(s, obs)``,
+    ``metrics``, ``keys``, ``idle``, ``fps``, ``size``; write ``reset(s)``, ``step(s, action)``, ``observe(s, obs)``,
     to see it, ``draw(s, canvas)``, and, where not every action is always allowed, ``legal(s, mask)``, which
     fills ``action_masks``. ocean_numba/cartpole.py is a complete example.
 
@@ -62,6 +62,7 @@ class OceanEnv(PufferEnv):
     """
 
     keys: dict[str, Any] = {}
+    idle: Any = None  # what happens while no key is pressed; None: pufferbench.keyboard works it out
     fps: int = 30
     size: tuple[int, int] = (320, 320)
     _game: Game | None = None

@@ -27,6 +27,8 @@ _HOME = {
     "TrainConfig": "pufferbench.config",
     "NoLogger": "pufferbench.loggers",
     "budget": "pufferbench.notebooks",
+    "Episode": "pufferbench.episodes",
+    "record_episode": "pufferbench.games",
 }
 _MODULES = {"pytorch", "policies", "runs", "vector", "widgets", "wrappers"}
 
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
     from pufferbench.check import check_env
     from pufferbench.config import TrainConfig
     from pufferbench.env import PufferEnv
+    from pufferbench.episodes import Episode
+    from pufferbench.games import record_episode
     from pufferbench.gymnasium_view import as_gymnasium
     from pufferbench.loggers import NoLogger
     from pufferbench.notebooks import budget

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from pufferbench.config import check_options
 from pufferbench.env import PufferEnv
 from pufferbench.optimizers import optimizer_arrays, optimizer_state
 from pufferbench.records import CheckpointError
+from pufferbench.vector.make import make
 
 if TYPE_CHECKING:
     from pufferbench.trainer import PuffeRL
@@ -41,6 +43,12 @@ def _describe_env(env: PufferEnv) -> dict[str, Any]:
         described = {"id": spec.id, "kwargs": dict(spec.kwargs)}
     wrappers = getattr(env, "added_wrappers", [])
     return {**described, "wrappers": wrappers} if wrappers else described
+
+
+def env_arguments(described: Mapping[str, Any]) -> dict[str, Any]:
+    """The keyword arguments of the env itself, of what :func:`describe` says: not how it was stepped."""
+    how_it_was_stepped = inspect.signature(make).parameters  # num_envs, num_workers, ...
+    return {k: v for k, v in described.get("kwargs", {}).items() if k not in how_it_was_stepped}
 
 
 def save(trainer: PuffeRL, path: Path, metadata: Mapping[str, Any]) -> None:

@@ -14,6 +14,8 @@ from pufferbench.emulation.masks import sample_legal
 from pufferbench.env import PufferEnv
 from pufferbench.errors import PufferBenchError
 
+VIDEOS = (".gif", ".mp4", ".webp")
+
 Act = Callable[[np.ndarray], np.ndarray]  # observations [rows, *shape] -> actions [rows, *shape]
 
 
@@ -120,19 +122,23 @@ def gif(pictures: Iterator[np.ndarray], fps: float) -> bytes:
 
 
 def write_video(path: str | Path, pictures: Iterator[np.ndarray], fps: float) -> int:
-    """Write a GIF or an MP4, by the name's ending; returns the number of frames.
+    """Write a GIF, an MP4 or a WebP, by the name's ending; returns the number of frames.
 
     Raises:
         PufferBenchError: another ending, or the file cannot be written.
     """
     path = Path(path)
     ending = path.suffix.lower()
-    if ending not in (".gif", ".mp4"):
-        raise PufferBenchError(f"a video ends in .gif or .mp4, not in {path.suffix or 'nothing'!r}: {path}")
+    if ending not in VIDEOS:
+        raise PufferBenchError(
+            f"a video ends in {', '.join(VIDEOS)}, not in {path.suffix or 'nothing'!r}: {path}"
+        )
     # The MP4 encoder needs even sizes.
     settings = _gif_settings(fps) if ending == ".gif" else {"fps": fps, "macro_block_size": 2}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        if ending == ".webp":
+            return _write_webp(path, pictures, fps)
         return _encode(path, pictures, **settings)
     except OSError as error:
         raise PufferBenchError(f"cannot write {path}: {error}") from error
@@ -141,6 +147,14 @@ def write_video(path: str | Path, pictures: Iterator[np.ndarray], fps: float) ->
 def _gif_settings(fps: float) -> dict[str, Any]:
     # A GIF counts time in hundredths of a second, and browsers slow down under two of them.
     return {"duration": 10 * max(2, round(100 / fps)), "loop": 0}
+
+
+def _write_webp(path: Path, pictures: Iterator[np.ndarray], fps: float) -> int:
+    from PIL import Image
+
+    first, *others = (Image.fromarray(picture) for picture in pictures)
+    first.save(path, save_all=True, append_images=others, duration=round(1000 / fps), loop=0, quality=80)
+    return 1 + len(others)
 
 
 def _encode(target: Any, pictures: Iterator[np.ndarray], **settings: Any) -> int:

@@ -298,7 +298,7 @@ def test_eval_films_a_random_policy(ending: str, tmp_path: Path, capsys: pytest.
         (["ocean-cartpole"], "give a run or checkpoint (--load RUN), or --policy random"),
         (["ocean-cartpole", "--load", "runs/none"], "there is no run or checkpoint"),
         (["ocean-cartpole", "--policy", "random", "--episodes", "0"], "--episodes must be at least 1, not 0"),
-        (["ocean-cartpole", "--policy", "random", "--video", "x.avi"], "must end in .gif or .mp4"),
+        (["ocean-cartpole", "--policy", "random", "--video", "x.avi"], "must end in .gif, .mp4, .webp"),
         (["ocean-cartpole", "--policy", "best"], "invalid choice"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -80,7 +80,7 @@ def test_frames_have_a_limit() -> None:
     assert len(list(play.frames(env, idle, limit=7))) == 7
 
 
-@pytest.mark.parametrize("ending", [".gif", ".mp4", ".GIF"])
+@pytest.mark.parametrize("ending", [".gif", ".mp4", ".GIF", ".webp"])
 def test_films_can_be_read_back(ending: str, tmp_path: Path) -> None:
     import imageio
 
@@ -105,7 +105,7 @@ def test_playing_leaves_the_policy_alone() -> None:
 
 
 def test_another_ending_is_refused_before_anything_is_played(tmp_path: Path) -> None:
-    with pytest.raises(PufferBenchError, match=r"ends in .gif or .mp4, not in '.avi'"):
+    with pytest.raises(PufferBenchError, match=r"ends in .gif, .mp4, .webp, not in '.avi'"):
         play.write_video(tmp_path / "x.avi", iter([]), 30)
 
 

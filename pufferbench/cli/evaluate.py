@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -20,7 +19,6 @@ from pufferbench.cli.train import make_env
 from pufferbench.errors import did_you_mean
 from pufferbench.records import RunFolder, load_checkpoint
 from pufferbench.registry import EnvSpec, spec
-from pufferbench.vector.make import make
 
 GAMES_AT_ONCE = 64
 SECONDS = 60  # the longest film
@@ -39,7 +37,7 @@ class EvalOptions:
     greedy: bool = False
     """Always take the likeliest action, instead of sampling as in training."""
     video: Path | None = None
-    """Film one episode: a .gif or .mp4."""
+    """Film one episode: a .gif, .mp4 or .webp."""
     seed: int = 0
     """Start of all randomness."""
 
@@ -68,9 +66,9 @@ def main(arguments: list[str]) -> int:
             f"{checkpoint} was trained in {' around '.join(wrappers)} around {entry.id}, which a name does not tell: "
             "register the env with its wrappers (pufferbench.register), train that, and it can be evaluated"
         )
-    how_it_was_stepped = inspect.signature(make).parameters  # num_envs, num_workers, ...: not for playing
-    kwargs = {k: v for k, v in trained_with.get("kwargs", {}).items() if k not in how_it_was_stepped}
-    kwargs |= changed(options.env)
+    from pufferbench.checkpoints import env_arguments  # and torch: not for --help
+
+    kwargs = env_arguments(trained_with) | changed(options.env)
     screen = console()
     with make_env(entry, {**kwargs, "num_envs": min(options.episodes, GAMES_AT_ONCE)}) as env:
         act = actions_for(env, checkpoint, options)
@@ -113,8 +111,8 @@ def check(options: Any) -> None:
     """Refuse before playing, rather than after a minute of it."""
     if options.episodes < 1:
         raise UsageError(f"--episodes must be at least 1, not {options.episodes}")
-    if options.video and options.video.suffix.lower() not in (".gif", ".mp4"):
-        raise UsageError(f"--video must end in .gif or .mp4, not {options.video}")
+    if options.video and options.video.suffix.lower() not in play.VIDEOS:
+        raise UsageError(f"--video must end in {', '.join(play.VIDEOS)}, not {options.video}")
     if options.policy == "trained" and options.load is None:
         raise UsageError("whose episodes? give a run or checkpoint (--load RUN), or --policy random")
 

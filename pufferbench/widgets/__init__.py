@@ -12,9 +12,13 @@ from pufferbench.widgets.explain_vector import ExplainVector, explain_vector
 from pufferbench.widgets.frame_view import FrameView
 from pufferbench.widgets.gridworld import Gridworld, gridworld
 from pufferbench.widgets.panel import TrainerPanel
+from pufferbench.widgets.playing import Play, play
 from pufferbench.widgets.policy_graph import PolicyGraph, policy_graph
+from pufferbench.widgets.replaying import Replay, replay
 from pufferbench.widgets.session import Session
+from pufferbench.widgets.strips import FilmStrip, film_strip
 from pufferbench.widgets.viewer import LiveAgent
+from pufferbench.widgets.watching import Watch, watch
 from pufferbench.widgets.what_if import WhatIf, what_if
 
 __all__ = [
@@ -24,19 +28,27 @@ __all__ = [
     "ExplainLSTM",
     "ExplainPPO",
     "ExplainVector",
+    "FilmStrip",
     "FrameView",
     "Gridworld",
     "Line",
     "LiveAgent",
+    "Play",
     "PolicyGraph",
+    "Replay",
     "Session",
     "TrainerPanel",
+    "Watch",
     "WhatIf",
     "explain_gae",
     "explain_lstm",
     "explain_ppo",
     "explain_vector",
+    "film_strip",
     "gridworld",
+    "play",
     "policy_graph",
+    "replay",
+    "watch",
     "what_if",
 ]

@@ -62,7 +62,7 @@ def describe_run(title: str, state: str, record: dict[str, Any]) -> str:
 
 
 def as_html(file: bytes | None, alt: str, cover: str) -> str:
-    """The picture, a PNG or SVG file's bytes (or only the words, when there is none) as HTML that needs nothing else.
+    """The picture, a PNG, JPEG or SVG file (or only the words, when there is none) as HTML that needs nothing else.
 
     The live view hides elements of class ``cover``. Without a kernel, JupyterLab writes an error where the
     live view was; the style rule puts the picture in its place.
@@ -70,7 +70,7 @@ def as_html(file: bytes | None, alt: str, cover: str) -> str:
     alt = html.escape(alt, quote=True)
     if file is None:
         return f'<div class="{cover}">{alt}</div>'
-    kind = "svg+xml" if file.startswith(b"<svg") else "png"
+    kind = "svg+xml" if file[:4] == b"<svg" else "jpeg" if file[:2] == b"\xff\xd8" else "png"
     data = base64.b64encode(file).decode("ascii")
     return (
         f"<style>.jp-OutputArea-child:has(+ .jp-OutputArea-child .{cover}):not(:has(.pb)) "

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, TypeVar
 
 import torch
@@ -215,6 +215,11 @@ def in_bfloat16(forward: Callable[..., Any], device: str) -> Callable[..., Any]:
             return _in_float32(forward(*args))
 
     return cast
+
+
+def exactly(device: str) -> AbstractContextManager[Any]:
+    """A block in which :func:`in_bfloat16` does nothing. Devices without bfloat16 ("meta") need none."""
+    return torch.autocast(device, enabled=False) if torch.amp.is_autocast_available(device) else nullcontext()
 
 
 def _in_float32(outputs: Any) -> Any:

@@ -122,3 +122,26 @@ class Forgetful(nn.Module):
 def test_a_mistake_is_found():
     with fake_cuda(), pytest.raises(RuntimeError, match=r"cuda:0.* and cpu"):
         train(Cut(spaces.Box(-1, 1, (4,)), ACTIONS["discrete"]), Forgetful())
+
+
+@pytest.mark.parametrize(("name", "actions"), [("MLP", "discrete"), ("LSTM", "box")])
+def test_compiled_policies_train_as_others_do(name, actions, monkeypatch):
+    """aot_eager: the graphs that torch.compile makes, forwards and backwards, without the machine code, which takes
+    seconds. Minibatches of two sizes, and all rows at once for playing."""
+    torch.compiler.reset()
+    real, calls = torch.compile, []
+    monkeypatch.setattr(
+        torch, "compile", lambda policy: calls.append(policy) or real(policy, backend="aot_eager")
+    )
+    weights = []
+    for options in ({"compile": True}, {"learner": "autograd"}):
+        env = Cut(SEEN.get(name, spaces.Box(-1, 1, (4,), seed=0)), ACTIONS[actions])
+        env.observation_space.seed(0)
+        trainer = PuffeRL(env, name, bptt_horizon=6, minibatch_size=16, seed=3, **options)
+        for _ in range(2):
+            trainer.evaluate()
+            trainer.train()
+        weights.append(trainer.policy.state_dict())
+    assert len(calls) == 1
+    for key, weight in weights[0].items():
+        torch.testing.assert_close(weight, weights[1][key], rtol=1e-3, atol=1e-4)

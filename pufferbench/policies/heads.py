@@ -13,7 +13,7 @@ from torch.distributions import Normal
 
 from pufferbench.distributions import SquashedNormal
 from pufferbench.errors import did_you_mean
-from pufferbench.pytorch import Logits
+from pufferbench.pytorch import Logits, exactly
 
 
 class ActorCritic(nn.Module):
@@ -94,7 +94,7 @@ class ActorCritic(nn.Module):
 
     def decode(self, hidden: Tensor) -> tuple[Logits, Tensor]:
         """Hidden ``[rows, hidden_size]`` -> logits and value ``[rows]``."""
-        with torch.autocast(hidden.device.type, enabled=False):  # few numbers, and all their digits count
+        with exactly(hidden.device.type):  # few numbers, and all their digits count
             outputs = self.heads(hidden.float())
         logits, value = outputs[:, :-1], self.value_mean + self.value_std * outputs[:, -1]
         if isinstance(self.action_space, spaces.Discrete):

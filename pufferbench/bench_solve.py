@@ -148,7 +148,7 @@ def player(trainer: PuffeRL) -> Play:
 
     def play(count: int, seed: int) -> np.ndarray:
         env = envs(count)
-        with torch_threads(trainer.config.torch_threads):
+        with torch_threads(trainer.learner.torch_threads):
             return play_episodes(env, policy_actions(env, trainer.policy, greedy=True), count, seed)
 
     envs = cache(trainer.env.respawn)

@@ -203,7 +203,7 @@ class Trainings:
 
     def about(self) -> dict[str, Any]:
         trainer, record = self.trainer, self.finished or self.trainer.last_record
-        threads = trainer.config.torch_threads
+        threads = trainer.learner.torch_threads
         return {
             "learner": trainer.learner.name,
             "threads": threads,

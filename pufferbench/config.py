@@ -112,8 +112,9 @@ class TrainConfig:
     device: str = option("cpu")
     """Where the policy runs: cpu, cuda, or cuda:0, cuda:1, ... Small policies are fastest on the CPU."""
 
-    torch_threads: int = option(1, low=1, high=256, unit="threads")
-    """CPU threads for torch. More are faster on a quiet machine, and very much slower on a busy one."""
+    torch_threads: int | None = option(None, low=1, high=256, unit="threads")
+    """CPU threads. None: two for the fused learner, whose results and manners do not depend on them; one for torch,
+    whose own are faster on a quiet machine, and very much slower on a busy one."""
 
     learner: str = option("auto", choices=("auto", "autograd", "fused"))
     """What computes gradients: autograd does for any policy; fused, for the standard MLP on a CPU, is several

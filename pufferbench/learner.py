@@ -24,6 +24,7 @@ from pufferbench.policies import MLP
 from pufferbench.pytorch import Logits, in_bfloat16, log_prob_entropy, sample, send
 from pufferbench.recurrent import is_recurrent, one_by_one, step
 from pufferbench.rollout import Rollout
+from pufferbench.system import cores
 
 Cast = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -105,11 +106,11 @@ def choose_learner(policy: nn.Module, device: torch.device, config: TrainConfig)
     if config.learner == "fused" and reason:
         raise ConfigError(f"learner='fused' cannot be: {reason}; use learner='auto'")
     if config.learner != "autograd" and not reason and isinstance(policy, MLP):
-        return Fused(policy, config.torch_threads)
+        return Fused(policy, config.torch_threads or min(2, cores()))
     cast = partial(in_bfloat16, device=device.type) if config.precision == "bfloat16" else None
     kind = RecurrentAutograd if is_recurrent(policy) else Autograd
     forward = torch.compile(policy) if config.compile else policy
-    return kind(policy, forward, cast, config.max_minibatch_size, config.torch_threads)
+    return kind(policy, forward, cast, config.max_minibatch_size, config.torch_threads or 1)
 
 
 def minibatches(

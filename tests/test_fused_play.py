@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import pufferbench
-from pufferbench import PuffeRL
+from pufferbench import PuffeRL, fused_play
 from pufferbench.fused_play import LEAST_FOUND
 from pufferbench.trainer import StopTraining
 
@@ -31,6 +31,7 @@ def played(case, alone, threads=1, updates=2):
     found = []
     with PuffeRL(env, bptt_horizon=horizon, torch_threads=threads, seed=3, learner="fused") as trainer:
         assert trainer._player is not None
+        assert len(trainer._player._found) == threads or fused_play.WORTH_A_THREAD
         if alone:
             trainer._player = None
         for _ in range(updates):
@@ -63,7 +64,8 @@ def equal(some, others):
 
 
 @pytest.mark.parametrize("case", GAMES)
-def test_same_bits_as_step_by_step_with_one_thread_and_two(case):
+def test_same_bits_as_step_by_step_with_one_thread_and_two(case, monkeypatch):
+    monkeypatch.setattr(fused_play, "WORTH_A_THREAD", 0)
     expected = played(case, alone=True)
     assert equal(expected, played(case, alone=False))
     assert equal(expected, played(case, alone=False, threads=2))

@@ -12,7 +12,11 @@ from pufferbench.widgets.assets import script, style
 # key of the metrics record -> name, colour, explanation
 TIMES = {
     "time_env": ("environment", "green", "stepping the games"),
-    "time_policy": ("policy", "blue", "choosing actions"),
+    "time_policy": (
+        "policy",
+        "blue",
+        "choosing actions; for compiled games and the fused learner, stepping them too",
+    ),
     "time_copy": ("copying", "purple", "copying observations and results into the rollout"),
     "time_train": ("learning", "orange", "loss, gradients, optimizer"),
     "time_other": ("other", "grey", "everything else, such as logging and this panel"),

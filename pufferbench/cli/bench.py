@@ -21,6 +21,7 @@ FOREIGN_LOAD = 0.9  # less of a core than this while measuring, and we were not 
 # The benchmarks that are commands of their own: puffer bench NAME
 COMMANDS = {
     "train": "pufferbench.cli.bench_train",
+    "ablate": "pufferbench.cli.bench_ablate",
     "ocean": "pufferbench.cli.bench_ocean",
     "learn": "pufferbench.cli.bench_learn",
     "vector": "pufferbench.cli.bench_vector",
@@ -32,7 +33,8 @@ COMMANDS = {
 class BenchOptions:
     """Measure environments: steps/s on one core, CPU time.
 
-    puffer bench train measures training, and how long until a game is solved; puffer bench ocean every game,
+    puffer bench train measures training, and how long until a game is solved; puffer bench ablate what each switch of
+    the trainer is worth; puffer bench ocean every game,
     puffer bench learn what every preset learns, puffer bench vector the vectorizer (workers, round trips, overhead,
     peers), puffer bench emulation what other people's environments cost more here than alone.
     """

@@ -17,6 +17,7 @@ from pufferbench.widgets.policy_graph import PolicyGraph, policy_graph
 from pufferbench.widgets.replaying import Replay, replay
 from pufferbench.widgets.session import Session
 from pufferbench.widgets.strips import FilmStrip, film_strip
+from pufferbench.widgets.value_map import value_map
 from pufferbench.widgets.viewer import LiveAgent
 from pufferbench.widgets.watching import Watch, watch
 from pufferbench.widgets.what_if import WhatIf, what_if
@@ -49,6 +50,7 @@ __all__ = [
     "play",
     "policy_graph",
     "replay",
+    "value_map",
     "watch",
     "what_if",
 ]

@@ -44,9 +44,11 @@ class Drawing(FrameView):
 
     def draw(self, svg: str, alt: str = "") -> None:
         """Show ``svg``, now or as soon as the browser is ready for it. From any thread."""
-        self.svg = svg
         if alt:
             self.alt = alt
+        if svg == self.svg:  # would not be sent, and so never be acknowledged
+            return
+        self.svg = svg
         self.show(svg.encode())
 
     def _on_message(self, widget: Any, content: dict[str, Any], buffers: list[memoryview]) -> None:
@@ -57,6 +59,11 @@ class Drawing(FrameView):
             self._on_key(str(content["key"]))
         else:
             super()._on_message(widget, content, buffers)
+            waiting = self._next
+            if (
+                waiting is not None and self.ready
+            ):  # an answer was lost, and nothing else may come for a long time
+                self.show(waiting)
 
 
 class View(Saved):

@@ -25,7 +25,7 @@ class ExplainGAE(Explainer):
         self.lam = slider(
             "GAE lambda", gae_lambda, 0, 1, 0.01, "How long to wait for rewards instead of trusting values"
         )
-        self.end = choice("Episode end", list(gae.ENDS), "Whether an episode ends in the middle, and how")
+        self.end = choice("It ends with", list(gae.ENDS), "Whether an episode ends in the middle, and how")
         self.at = slider("at step", 8, 0, STEPS - 1, 1, "The step with which it ends", whole=True)
         self.wrong = slider(
             "Error of the values", 1.0, 0, 3, 0.1, "By how much the value function is off, everywhere"
@@ -64,13 +64,13 @@ class ExplainGAE(Explainer):
             self._mark_end(plot)
 
         weights = gae.weights(self.gamma.value, self.lam.value, STEPS, self.end.value, self.at.value)
-        share = Plot((676, 46, 290, 120), x, (0, 1), "Weight of each delta in the advantage of step 0",
+        share = Plot((676, 46, 290, 120), x, (0, 1), "Weights in the advantage of step 0",
                      "step", "share")  # fmt: skip
         for k in steps:
             share.bar(k, weights[k], 0.7, "blue", f"delta of step {k} counts {weights[k]:.3f}")
         self._mark_end(share)
 
-        trade = gae.tradeoff(self.gamma.value, self.wrong.value)
+        trade = gae.tradeoff(self.gamma.value, self.wrong.value, noise=0.5)
         balance = Plot((676, 246, 290, 140), (0, 1), (0, max(trade.error.max(), abs(trade.bias).max()) * 1.05),
                        "Error of the estimated return", "lambda", "reward")  # fmt: skip
         balance.line(trade.lambdas, abs(trade.bias), "orange", "pb-dashed")
@@ -106,7 +106,7 @@ class ExplainGAE(Explainer):
         words = f"A delta k steps later counts (gamma · lambda)^k = {number(fade)}^k. "
         if fade < 1:
             words += f"After {number(1 / (1 - fade), 1)} steps, on average, the weights have run out. "
-        trade = gae.tradeoff(self.gamma.value, self.wrong.value)
+        trade = gae.tradeoff(self.gamma.value, self.wrong.value, noise=0.5)
         best = trade.lambdas[trade.error.argmin()]
         off = number(self.wrong.value)
         words += f"With values that are off by {off}, lambda {number(float(best))} has the least error. "

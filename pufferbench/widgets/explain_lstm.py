@@ -63,10 +63,9 @@ class ExplainLSTM(Explainer):
         side = WIDTH / len(found.ended)
         for step in np.flatnonzero(found.ended):
             x = LEFT + side * (step + 1)
-            line = {"x1": x, "x2": x, "y1": 18, "y2": bottom + 120}
-            parts.append(
-                tag("line", tip(f"an episode ends with step {step}"), **line, class_="pb-line pb-stroke-red")
-            )
+            words = tip(f"an episode ends with step {step}")
+            for y1, y2 in ((18, bottom), (bottom + 50, bottom + 120)):
+                parts.append(tag("line", words, x1=x, x2=x, y1=y1, y2=y2, class_="pb-line pb-stroke-red"))
         return picture(980, bottom + 160, *parts, label=self.describe())
 
     def _rows(self, top: float, title: str, table: np.ndarray, name: str) -> str:

@@ -61,7 +61,7 @@ class ExplainPPO(Explainer):
         middle.dot(ratio, slope, "orange", f"gradient {slope:.3f} at ratio {ratio:.2f}")
 
         clipped, free = ppo.pushed(advantage, clip), ppo.pushed(advantage, ppo.NO_CLIP)
-        right = Plot((716, TOP, 250, HEIGHT), (0, len(free) - 1), x, "The same decision, learned from again",
+        right = Plot((716, TOP, 250, HEIGHT), (0, len(free) - 1), x, "Learned from again and again",
                      "gradient steps", "ratio")  # fmt: skip
         steps = np.arange(len(free))
         right.line(steps, free, "grey", "pb-dashed")

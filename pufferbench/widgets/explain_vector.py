@@ -11,7 +11,7 @@ from pufferbench.explain.workers import LONGEST, SHORTEST, WAYS, Timeline, measu
 from pufferbench.widgets.explainer import Explainer
 from pufferbench.widgets.svg import number, picture, tag, text, ticks, tip
 
-LEFT, WIDTH, ROW = 92, 870, 17  # pixels
+LEFT, WIDTH, ROW = 92, 850, 17  # pixels
 SHOWN = 0.25  # s of each timeline
 
 

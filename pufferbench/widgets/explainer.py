@@ -53,7 +53,5 @@ def slider(
 
 
 def choice(words: str, options: list[str], tooltip: str) -> ipywidgets.Widget:
-    """A few alternatives, side by side; the first one is chosen."""
-    return ipywidgets.ToggleButtons(
-        options=options, description=words, tooltips=[tooltip] * len(options), style={"button_width": "auto"}
-    )
+    """One of a few alternatives; the first one is chosen."""
+    return ipywidgets.Dropdown(options=options, description=words, tooltip=tooltip)

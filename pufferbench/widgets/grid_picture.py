@@ -32,7 +32,8 @@ def grid_picture(
     label: str = "A gridworld",
     title: str = "",
     limit: float | None = None,
-    legend: bool = True,
+    widest: int = WIDEST,
+    highest: int = HIGHEST,
 ) -> str:
     """Draw the cells with their values; blue is good, orange is bad, and the stronger the more.
 
@@ -44,9 +45,10 @@ def grid_picture(
         agent, state, cursor: cells with the agent, of the last step, and under the keyboard's cursor.
         trace: ``[cells]``, eligibility traces, drawn as rings.
         label: what it shows, in words.
+        widest, highest: pixels that the cells may take.
         limit: the value that has the strongest colour; None: the largest here.
     """
-    cells = Cells(grid, values, q, policy, limit)
+    cells = Cells(grid, values, q, policy, limit, widest, highest)
     parts = [tag("g", *(cells.cell(cell, trace) for cell in range(grid.kinds.size)))]
     if state is not None:
         parts.append(cells.outline(state, "pb-last"))
@@ -58,10 +60,8 @@ def grid_picture(
     if title:
         parts = [text(1, 14, title, class_="pb-title"), tag("g", *parts, transform=f"translate(0 {head})")]
     height = head + cells.height
-    if legend:
-        parts.append(_legend(cells, height + 8))
-        height += 28
-    return picture(cells.width, height, *parts, label=label)
+    parts.append(_legend(cells, height + 8))
+    return picture(max(cells.width, 380.0), height + 28, *parts, label=label)
 
 
 class Cells:
@@ -74,10 +74,12 @@ class Cells:
         q: np.ndarray | None,
         policy: np.ndarray | None,
         limit: float | None,
+        widest: int,
+        highest: int,
     ) -> None:
         self.grid, self.values, self.q, self.policy = grid, values, q, policy
         rows, self.columns = grid.shape
-        self.side = side = float(min(WIDEST // self.columns, HIGHEST // rows, 150))
+        self.side = side = float(min(widest // self.columns, highest // rows, 150))
         self.width, self.height = side * self.columns + 2, side * rows + 2
         shown = values if q is None else q
         self.limit = limit or float(np.abs(shown).max()) or 1.0

@@ -62,7 +62,8 @@ class PolicyGraph(Explainer):
             places.append((column, rows[column]))
             rows[column] += 1
         highest = max(rows)
-        per_line = 4  # columns side by side, then a new line of boxes
+        # So many columns side by side, then a new line of boxes
+        per_line = len(rows) if len(rows) <= 6 else 5
         line_height = highest * (BOX_HEIGHT + GAP_Y) + 26
         spots = [
             (
@@ -88,9 +89,7 @@ class PolicyGraph(Explainer):
             layer.kind, "blue" if layer.parameters else "grey"
         )
         shape = " \N{MULTIPLICATION SIGN} ".join(map(str, layer.shape)) or "1"
-        second = (
-            layer.kind if not layer.parameters else f"{layer.kind}, {_count(layer.parameters)} parameters"
-        )
+        third = shape + (f", {_count(layer.parameters)} parameters" if layer.parameters else "")
         words = (
             f"{layer.name}: {layer.kind}, shape {shape}, {layer.parameters:,} parameters\n{_numbers(layer)}"
         )
@@ -106,8 +105,8 @@ class PolicyGraph(Explainer):
                 class_=f"pb-node pb-stroke-{colour}",
             ),
             text(x + 10, y + 18, _fit(layer.name, 24), class_="pb-strong"),
-            text(x + 10, y + 34, _fit(second, 27), class_="pb-muted"),
-            text(x + 10, y + 50, shape, class_="pb-muted"),
+            text(x + 10, y + 34, layer.kind, class_="pb-muted"),
+            text(x + 10, y + 50, _fit(third, 27), class_="pb-muted"),
             _strip(layer.activations, x + 10, y + 58, BOX_WIDTH - 20, 20),
         ]
         return tag("g", *parts)
@@ -136,7 +135,7 @@ class PolicyGraph(Explainer):
 
     def meaning(self) -> str:
         said = "; ".join(
-            f"{layer.name} {', '.join(number(float(value)) for value in layer.activations[:6])}"
+            f"{layer.name} {', '.join(f'{value:.3g}' for value in layer.activations[:6])}"
             for layer in self.layers
             if layer.kind == "output"
         )

@@ -143,10 +143,10 @@ class Plot:
         )
 
     def line(self, xs: Iterable[float], ys: Iterable[float], colour: str = "blue", style: str = "") -> None:
-        """A line through points; a NaN breaks it. ``style``: pb-dashed, pb-thin."""
-        path, pen = [], "M"
+        """A line through points; a NaN breaks it, and so does leaving the plot. ``style``: pb-dashed, pb-thin."""
+        path, pen, room = [], "M", 0.02 * (self.y_range[1] - self.y_range[0])
         for x, y in zip(xs, ys, strict=True):
-            if math.isnan(y):
+            if not self.y_range[0] - room <= y <= self.y_range[1] + room:  # false for NaN
                 pen = "M"
                 continue
             path.append(f"{pen}{self.at_x(x):.1f} {self.at_y(y):.1f}")
@@ -161,6 +161,8 @@ class Plot:
 
     def bar(self, x: float, y: float, width: float, colour: str = "blue", words: str = "") -> None:
         """A bar from 0 to ``y``, ``width`` wide in units of the x axis."""
+        if y == 0:
+            return
         top, base = sorted((self.at_y(y), self.at_y(0.0)))
         left, right = self.at_x(x - width / 2), self.at_x(x + width / 2)
         box = {"x": left, "y": top, "width": right - left, "height": max(base - top, 0.5)}

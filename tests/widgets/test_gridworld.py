@@ -179,3 +179,22 @@ def test_every_control_has_a_tooltip(view):
     ]
     assert all(control.tooltip for control in controls)
     assert len(view._tool.tooltips) == len(view._tool.options)
+
+
+def test_the_last_picture_comes_though_an_answer_was_lost(view, monkeypatch):
+    """The browser never acknowledges the first one; what is newest is sent with the next sign of life."""
+    now = [100.0]
+    monkeypatch.setattr("pufferbench.widgets.frame_view.time.monotonic", lambda: now[0])
+    view.drawing._sent_at = None
+    view.step()
+    view.step()
+    assert view.drawing.frame != view.drawing.svg.encode()
+    now[0] += 3
+    view.drawing._handle_custom_msg({"kind": "visible", "view": "a", "visible": True}, [])
+    assert view.drawing.frame == view.drawing.svg.encode()
+
+
+def test_the_same_picture_again_is_not_sent(view):
+    view.drawing._sent_at = None
+    view.redraw()
+    assert view.drawing._sent_at is None

@@ -55,6 +55,7 @@ ROWS = (
     Row("breakout, standard MLP", "ocean-breakout", peer=0.25, target=1.1),
     Row("breakout, any module", "ocean-breakout", config=AUTOGRAD, peer=0.25, target=0.6),
     Row("cartpole, LSTM", "ocean-cartpole", "LSTM", peer=0.062, target=0.11),
+    Row("cartpole, LSTM, bfloat16", "ocean-cartpole", "LSTM", {"precision": "bfloat16"}, 0.062, 0.14),
     Row("breakout, LSTM", "ocean-breakout", "LSTM", peer=0.051, target=0.09),
 )
 CONTROL = Row("cartpole, stable-baselines3", "CartPole-v1", BASELINE)

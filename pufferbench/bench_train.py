@@ -4,8 +4,9 @@ Every row of the table is trained in a process of its own (so its memory is its 
 beside
 
 - what PufferLib 3.0 did on this kind of machine, and what we must reach;
-- the arithmetic limit: what matrix products alone reach in the same process with as many threads. The share of
-  it is the sums that the policy's layers need, forward to play, forward and backward to learn, over that;
+- the arithmetic limit: what torch's matrix products alone reach in the same process, with as many threads and the
+  same number type. The share of it is the sums that the policy's layers need, forward to play, forward and
+  backward to learn, over that. The fused learner has products of its own, and can be beyond the library's;
 - a control for foreign load (:mod:`pufferbench.bench_load`) before and after every round.
 
     python -m pufferbench.bench_train ROW      one row, as JSON; it obeys its standard input
@@ -214,7 +215,7 @@ class Trainings:
             "flops": flops_per_step(
                 trainer.policy, trainer.collector.observations, trainer.config.update_epochs
             ),
-            "limit": matmul_speed(threads),
+            "limit": matmul_speed(threads, trainer.config.precision),
         }
 
 
@@ -284,14 +285,16 @@ def _tensors(outputs: Any) -> list[Any]:
     return [tensor for part in parts for tensor in _tensors(part)]
 
 
-def matmul_speed(threads: int, size: int = 768, seconds: float = 0.3) -> float:
-    """Floating-point operations per second of float32 matrix products, in ``threads`` independent threads."""
+def matmul_speed(threads: int, precision: str = "float32", size: int = 768, seconds: float = 0.3) -> float:
+    """Floating-point operations per second of torch's matrix products, in ``threads`` independent threads."""
     import torch
+
+    kind = getattr(torch, precision)
 
     def multiply(_: int) -> float:
         torch.set_num_threads(1)  # of this Python thread
-        a, b = torch.rand(2, size, size)
-        out = torch.empty(size, size)
+        a, b = torch.rand(2, size, size).to(kind)
+        out = torch.empty(size, size, dtype=kind)
         times = []
         with torch.inference_mode():
             torch.mm(a, b, out=out)

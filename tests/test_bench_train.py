@@ -51,6 +51,7 @@ def test_any_kind_of_actions_has_its_products_counted() -> None:
 
 def test_two_threads_multiply_too() -> None:
     assert matmul_speed(2, size=64, seconds=0.01) > 0
+    assert matmul_speed(1, "bfloat16", size=64, seconds=0.01) > 0
 
 
 def test_a_core_that_others_use_is_shared() -> None:
@@ -150,7 +151,7 @@ def test_the_table_says_what_was_reached_and_what_was_disturbed(monkeypatch, cap
     assert "cartpole, standard MLP │ 4 │ 0.37 │ 4 │ yes │ 1 │ 25% │ 256 │ 500.0 at 3.0 M" in text
     assert "cartpole, any module │ (0.5) │ 0.37 │ 1.2 │ (under load) │" in text
     assert "no figures of this machine" in text
-    assert "100 GFLOP/s in 1 thread." in text
+    assert "100 GFLOP/s (float32, 1 thread)." in text
     assert "pip install stable-baselines3" in text
 
 

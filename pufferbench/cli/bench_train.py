@@ -117,17 +117,18 @@ def show_table(screen: Console, speeds: list[tuple[Row, Speed]]) -> None:
             f"{speed.score:.1f} at {speed.trained / 1e6:.1f} M",
         )
     screen.print(table)
-    limits: dict[int, float] = {}
-    for _, speed in speeds:
-        limits[speed.threads] = max(limits.get(speed.threads, 0.0), speed.limit)
+    limits: dict[tuple[int, str], float] = {}
+    for row, speed in speeds:
+        if speed.limit:
+            kind = speed.threads, row.config.get("precision", "float32")
+            limits[kind] = max(limits.get(kind, 0.0), speed.limit)
     products = ", ".join(
-        f"{limit / 1e9:.0f} GFLOP/s in {threads} thread{'s' * (threads > 1)}"
-        for threads, limit in sorted(limits.items())
-        if limit
+        f"{limit / 1e9:.0f} GFLOP/s ({kind}, {threads} thread{'s' * (threads > 1)})"
+        for (threads, kind), limit in sorted(limits.items())
     )
     screen.print(
-        f"The limit: matrix products alone reached {products}. MiB: the most that the row's process had in memory. "
-        "Score: of the last 100 episodes, after that many steps.",
+        f"The limit: torch's matrix products alone reached {products}. MiB: the most that the row's process had in "
+        "memory. Score: of the last 100 episodes, after that many steps.",
         highlight=False,
     )
 

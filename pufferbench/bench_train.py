@@ -266,7 +266,9 @@ def flops_per_step(policy: Any, observations: Any, update_epochs: int) -> float:
     def forward() -> Any:
         return recurrent.step(policy, seen, state)[:2] if state else policy(seen)
 
-    with FlopCounterMode(display=False) as playing, torch.no_grad():
+    with FlopCounterMode(
+        display=False
+    ) as playing:  # with gradient: without, some layers use code that it cannot see
         forward()
     with FlopCounterMode(display=False) as learning:
         sum(part.sum() for part in _tensors(forward())).backward()

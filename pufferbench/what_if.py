@@ -38,7 +38,7 @@ SIZES = {
         ("hidden_size", 64, "Width of the network's hidden layer.", (2, 4, 8, 16, 32, 64, 128)),
     )
 }  # fmt: skip
-# Settings for a training of milliseconds; an environment's preset may say better in its section [what_if]
+# Settings for a training of milliseconds; the section [solve] of an environment's preset may say better
 USUAL: dict[str, Any] = {
     **{name: size.default for name, size in SIZES.items()},
     "total_timesteps": 30_000,
@@ -65,8 +65,9 @@ class QuickTraining:
 
     def __init__(self, env: str, **settings: Any) -> None:
         self.spec = registry.spec(env)
-        self.settings = USUAL | dict(self.spec.preset().get("what_if", {}))
-        self.settings |= self.checked(settings)
+        solve = self.spec.preset().get("solve", {})
+        self.settings = USUAL | {**solve.get("env", {}), **solve.get("policy", {}), **solve.get("train", {})}
+        self.settings |= {"total_timesteps": USUAL["total_timesteps"]} | self.checked(settings)
         self._local = threading.local()  # an env must not be stepped by two threads
 
     def options(self) -> dict[str, Option]:

@@ -14,6 +14,7 @@ from pufferbench.widgets.gridworld import Gridworld, gridworld
 from pufferbench.widgets.panel import TrainerPanel
 from pufferbench.widgets.playing import Play, play
 from pufferbench.widgets.policy_graph import PolicyGraph, policy_graph
+from pufferbench.widgets.profile import ProfileView, profile
 from pufferbench.widgets.replaying import Replay, replay
 from pufferbench.widgets.session import Session
 from pufferbench.widgets.strips import FilmStrip, film_strip
@@ -36,6 +37,7 @@ __all__ = [
     "LiveAgent",
     "Play",
     "PolicyGraph",
+    "ProfileView",
     "Replay",
     "Session",
     "TrainerPanel",
@@ -49,6 +51,7 @@ __all__ = [
     "gridworld",
     "play",
     "policy_graph",
+    "profile",
     "replay",
     "value_map",
     "watch",

@@ -15,7 +15,8 @@ function render({ model, el }) {
   const drawHeat = () => heat.draw();
   model.on("change:curve change:before change:range", drawCurves);
   model.on("change:heat change:place", drawHeat);
-  const resized = new ResizeObserver(() => { drawCurves(); drawHeat(); });
+  const drawAll = () => { drawCurves(); drawHeat(); };
+  const resized = new ResizeObserver(() => requestAnimationFrame(drawAll)); // not inside: drawing changes sizes too
   for (const figure of root.children) resized.observe(figure); // one is wider while the other is hidden
   return () => {
     resized.disconnect();

@@ -139,6 +139,8 @@ class Notebook:
         foreign: addresses outside of this machine that the page asked for (and did not get).
     """
 
+    FOREIGN = re.compile(r"^https?://(?!(127\.0\.0\.1|localhost)[:/])")
+
     def __init__(
         self,
         browser: Browser,
@@ -153,7 +155,7 @@ class Notebook:
         self.foreign: list[str] = []
         self.context = browser.new_context(viewport={"width": width, "height": height})
         # A pattern, not a function, so that the browser's own side lets local requests through.
-        self.context.route(re.compile(r"^https?://(?!(127\.0\.0\.1|localhost)[:/])"), self._abort)
+        self.context.route(self.FOREIGN, self._abort)
         self.page: Page = self.context.new_page()
         self.page.on("websocket", lambda socket: self._note(socket.url))
         self.page.goto(f"{lab.url}/lab/tree/{name}?reset&token={lab.token}")

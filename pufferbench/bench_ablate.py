@@ -123,11 +123,11 @@ def train(env: str, **options: Any) -> Trial:
     """One training of the preset, to its end."""
     from pufferbench.trainer import PuffeRL  # here: torch
 
-    curve = []
+    curve: list[float] = []
     with PuffeRL(env=env, **options) as trainer:
         began = time.perf_counter()
         for record in trainer.steps():
-            curve.append(record.get("score_100", record.get("episode_return_100", math.nan)))
+            curve.append(float(record.get("score_100", record.get("episode_return_100", math.nan))))
         seconds = time.perf_counter() - began
         known = [score for score in curve if not math.isnan(score)]
         return Trial(

@@ -18,7 +18,7 @@ from pufferbench.config import ConfigError, TrainConfig
 from pufferbench.env import PufferEnv
 from pufferbench.fused import Fused, misfit
 from pufferbench.fused_play import Player
-from pufferbench.kernels import Objective, ppo_loss
+from pufferbench.kernels import LOSS_STATISTICS, Objective, ppo_loss
 from pufferbench.optimizers import Muon
 from pufferbench.policies import MLP
 from pufferbench.pytorch import Logits, in_bfloat16, log_prob_entropy, sample, send
@@ -113,9 +113,7 @@ def choose_learner(policy: nn.Module, device: torch.device, config: TrainConfig)
     return kind(policy, forward, cast, config.max_minibatch_size, config.torch_threads or 1)
 
 
-def minibatches(
-    batch: Mapping[str, Tensor], size: int | None, generator: torch.Generator
-) -> tuple[Tensor, ...]:
+def minibatches(batch: Mapping[str, Tensor], size: int, generator: torch.Generator) -> tuple[Tensor, ...]:
     """Random parts of ``batch``, of about ``size`` decisions each, as indices.
 
     They are numbers of decisions; of a recurrent policy, numbers of rows, whose steps stay together.
@@ -169,10 +167,12 @@ class Autograd:
         self, batch: Mapping[str, Tensor], index: Tensor, objective: Objective
     ) -> tuple[Tensor, Tensor]:
         advantages = batch["advantages"].index_select(0, self.decisions(batch, index))
-        mean, scale = 0.0, 1.0
+        mean: Tensor | float = 0.0
+        scale: Tensor | float = 1.0
         if objective.normalize_advantages:
             mean, scale = advantages.mean(), advantages.std(correction=0) + 1e-8
-        loss, statistics = 0.0, 0.0
+        loss = torch.zeros((), device=advantages.device)
+        statistics = torch.zeros(len(LOSS_STATISTICS), device=advantages.device)
         self.policy.zero_grad()
         for piece in self.pieces(batch, index):
             part, logits, value = self.again(batch, piece)

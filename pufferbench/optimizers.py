@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -52,7 +52,7 @@ class Muon:
         rest: those for AdamW; there may be none.
     """
 
-    def __init__(self, matrices: list[Tensor], rest: list[Tensor], learning_rate: float) -> None:
+    def __init__(self, matrices: Sequence[Tensor], rest: Sequence[Tensor], learning_rate: float) -> None:
         muon = torch.optim.Muon(matrices, learning_rate, weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
         self.parts: list[Optimizer] = [muon]
         if rest:
@@ -73,7 +73,8 @@ class Muon:
 
     def state_dict(self) -> dict[str, Any]:
         """As torch's: parameters are numbered, Muon's first."""
-        state, first = {}, 0
+        state: dict[int, dict[str, Tensor]] = {}
+        first = 0
         for part in self.parts:
             state |= {first + number: kept for number, kept in part.state_dict()["state"].items()}
             first += len(part.param_groups[0]["params"])

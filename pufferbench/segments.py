@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -100,7 +100,7 @@ class Segments:
         decisions = places[used]
         ratios = torch.ones(used.shape, device=used.device)
         ratios[used] = (self.learner.logprobs(batch, index) - batch["logprobs"][decisions]).exp()
-        columns = [part[:, rows] for part in self.experience]
+        columns: Any = [part[:, rows] for part in self.experience]
         found, _ = advantages(
             *columns, config.gamma, config.gae_lambda, ratios, config.rho_clip, config.c_clip
         )

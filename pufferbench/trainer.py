@@ -192,7 +192,7 @@ class PuffeRL(LiveOptions):
         ends = rollout.terminals, rollout.truncations
         clip = config.reward_clip or math.inf
         parts = (rollout.rewards.clamp(-clip, clip), rollout.values, *ends, final_values, rollout.masks)
-        experience = tuple(send(part, self.device) for part in parts)
+        experience: Any = tuple(send(part, self.device) for part in parts)
         advantage, used = advantages(*experience, config.gamma, config.gae_lambda)
         batch = rollout.batch(advantage, used)
         if config.advantage == "puff" or config.prioritize:
@@ -241,6 +241,7 @@ class PuffeRL(LiveOptions):
             how many steps; and whether it stopped early: the policy is ``target_kl`` away from the one that played.
         """
         config, optimizer = self.config, self.optimizer
+        assert config.minibatch_size is not None  # resolved
         self._wait_at_gate("train")
         if rows is None:
             indices = minibatches(batch, config.minibatch_size, self.generator)

@@ -61,9 +61,13 @@ def adam_of(optimizer: Any, parameters: list[Tensor]) -> Adam | None:
         if not state:  # before the first step
             state["step"] = torch.zeros(())
             state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(parameter), torch.zeros_like(parameter)
-    names = ("exp_avg", "exp_avg_sq", "step")
-    memory = (tuple(state[name].detach().numpy().reshape(-1) for state in kept) for name in names)
-    return Adam(*memory, float(group["lr"]), *map(float, group["betas"]), float(group["eps"]))
+
+    def memory(name: str) -> Flat:
+        return tuple(state[name].detach().numpy().reshape(-1) for state in kept)
+
+    (beta1, beta2), rate, eps = group["betas"], group["lr"], group["eps"]
+    numbers = map(float, (rate, beta1, beta2, eps))
+    return Adam(memory("exp_avg"), memory("exp_avg_sq"), memory("step"), *numbers)
 
 
 @njit(**_OPTIONS)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -45,10 +46,10 @@ class SquashedNormal(Normal):
         """log of d action / d u, by which densities are smaller: log(half) + log(1 - tanh(u)^2), without overflow."""
         return self.half.log() + 2 * (math.log(2) - u - softplus(-2 * u))
 
-    def rsample(self, sample_shape: torch.Size = torch.Size()) -> Tensor:  # noqa: B008  # torch's own signature
+    def rsample(self, sample_shape: Any = ()) -> Tensor:
         return self.squash(super().rsample(sample_shape))
 
-    def sample(self, sample_shape: torch.Size = torch.Size()) -> Tensor:  # noqa: B008
+    def sample(self, sample_shape: Any = ()) -> Tensor:
         return self.squash(super().sample(sample_shape))
 
     def log_prob(self, value: Tensor) -> Tensor:

@@ -31,7 +31,8 @@ def fake_cuda() -> Iterator[Answers]:
         stack.enter_context(FakeTensorMode(allow_non_fake_inputs=True))
         answers = stack.enter_context(Answers())
         stack.enter_context(torch.no_grad())
-        stack.enter_context(mock.patch("pufferbench.trainer.check_device", lambda name: name))
+        for module in ("trainer", "live"):
+            stack.enter_context(mock.patch(f"pufferbench.{module}.check_device", lambda name: name))
         # Python's own ways to these ask for a driver before they ask what kind of tensor it is
         for name, function in (
             ("__getitem__", _get),

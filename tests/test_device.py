@@ -93,6 +93,20 @@ def test_observations_may_wait_on_the_cpu(name):
         assert rollout.values.device.type == "cuda"
 
 
+def test_a_training_moves_to_the_gpu():
+    with fake_cuda():
+        trainer = PuffeRL(
+            Cut(spaces.Box(-1, 1, (4,)), ACTIONS["box"]), "LSTM", bptt_horizon=6, learner="autograd"
+        )
+        assert trainer.rollout.values.device.type == "cpu"
+        trainer.request(device=DEVICE)
+        for _ in range(2):
+            trainer.evaluate()
+            trainer.train()
+        placed = [trainer.rollout.values, *trainer.rollout.memory.now, *trainer.policy.state_dict().values()]
+        assert {str(tensor.device) for tensor in placed} == {DEVICE}
+
+
 SWITCHES = [
     {"advantage": "puff", "prioritize": True},
     {"optimizer": "muon", "max_minibatch_size": 12, "vf_clip_coef": 0.2, "target_kl": 2.0},

@@ -59,7 +59,7 @@ class ActorCritic(nn.Module):
         continuous = isinstance(action_space, spaces.Box)
         if log_std == "state" and not continuous:
             raise ValueError(f"log_std='state' is for actions that are a Box, not {action_space}")
-        if squash and not (continuous and action_space.is_bounded()):
+        if squash and not (isinstance(action_space, spaces.Box) and action_space.is_bounded()):
             raise ValueError(f"squash=True is for actions that are a Box with bounds, not {action_space}")
         usual = {"log_std": "parameter", "squash": False}  # which needs no mention
         asked = {"log_std": log_std, "squash": bool(squash)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -61,13 +62,11 @@ class Independent(nn.Module):
         plain = isinstance(part.space, (spaces.Box, spaces.Discrete, spaces.MultiDiscrete))
         self.seen_space = flatten_observations(part.space) if plain else FlatBox(part.space, part)
         self._stop = self._start + part.size
-        make = policy
         if isinstance(policy, str):
             self.arguments = {"policy": policy, **arguments}
-
-            def make(*given: Any, **more: Any) -> nn.Module:
-                return names.make(policy, *given, **more)
-
+            make: Callable[..., nn.Module] = partial(names.make, policy)
+        else:
+            make = policy
         count = int(layout.parts[0].space.n)  # type: ignore[attr-defined]
         self.policies = nn.ModuleList(make(self.seen_space, action_space, **arguments) for _ in range(count))
         if is_recurrent(self.policies[0]):  # a method that only recurrent policies have

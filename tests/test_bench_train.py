@@ -131,7 +131,7 @@ def test_a_row_is_trained_in_a_process_of_its_own() -> None:
 
 
 def test_every_env_has_rows() -> None:
-    assert [row.policy for row in rows_of("ocean-cartpole")] == [None, None, "LSTM"]
+    assert [row.policy for row in rows_of("ocean-cartpole")] == [None, None, "LSTM", "LSTM"]
     assert [row.target for row in rows_of("ocean-squared")] == [None, None]
 
 

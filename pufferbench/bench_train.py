@@ -205,9 +205,10 @@ class Trainings:
 
     def about(self) -> dict[str, Any]:
         trainer, record = self.trainer, self.finished or self.trainer.last_record
-        threads = trainer.learner.torch_threads
+        learner = trainer.learner  # the fused one has threads of its own, torch's beside them sleep
+        threads = getattr(learner, "threads", learner.torch_threads)
         return {
-            "learner": trainer.learner.name,
+            "learner": learner.name,
             "threads": threads,
             "score": record.get("score_100", record.get("episode_return_100", float("nan"))),
             "trained": record["global_step"],

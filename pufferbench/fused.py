@@ -63,6 +63,7 @@ class Fused:
         starts = np.array([0, *accumulate(policy.sizes)])
         self.net = kernels.network(policy.inputs, policy.hidden_size, starts)
         self.work = [kernels.work(self.net) for _ in range(PARTS)]
+        self.threads = threads
         self._pool = ThreadPoolExecutor(1, "pufferbench-fused") if threads > 1 else None
         self._layers = [policy.hidden.weight, policy.hidden.bias, policy.heads.weight, policy.heads.bias]
         self._gradients = Layers(*(np.zeros(layer.shape, np.float32) for layer in self._layers))

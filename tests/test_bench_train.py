@@ -149,7 +149,7 @@ def test_the_table_says_what_was_reached_and_what_was_disturbed(monkeypatch, cap
     text = " ".join(capsys.readouterr().out.split())
     assert asked[0] == ("cartpole, standard MLP", {"torch_threads": 2}, 2.0)
     assert "cartpole, standard MLP │ 4 │ 0.37 │ 4 │ yes │ 1 │ 25% │ 256 │ 500.0 at 3.0 M" in text
-    assert "cartpole, any module │ (0.5) │ 0.37 │ 1.2 │ (under load) │" in text
+    assert "cartpole, any module │ (0.5) │ 0.37 │ 1.2 │ (loaded) │" in text
     assert "no figures of this machine" in text
     assert "100 GFLOP/s (float32, 1 thread)." in text
     assert "pip install stable-baselines3" in text

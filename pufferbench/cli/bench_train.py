@@ -95,7 +95,7 @@ def training(screen: Console, rows: list[Row], seconds: float) -> None:
 def show_table(screen: Console, speeds: list[tuple[Row, Speed]]) -> None:
     """A line for each row. Figures in brackets were measured under load."""
     table = Table(title="Training: million steps per second end to end, wall time, the presets themselves")
-    columns = ("", "M steps/s", "PufferLib 3.0", "must", "reached", "threads", "of limit", "MiB", "score")
+    columns = ("", "M steps/s", "PufferLib", "must", "reached", "threads", "of limit", "MiB", "score")
     for column in columns:
         justify = "left" if column in ("", "reached") else "right"
         table.add_column(column, justify=justify, no_wrap=True)  # type: ignore[arg-type]
@@ -104,7 +104,7 @@ def show_table(screen: Console, speeds: list[tuple[Row, Speed]]) -> None:
         if row.target is not None:
             reached = "[green]yes[/]" if speed.per_second >= row.target * 1e6 else "[red]no[/]"
         if not speed.undisturbed:
-            figure, reached = f"({figure})", reached and "(under load)"
+            figure, reached = f"({figure})", reached and "(loaded)"
         table.add_row(
             row.title,
             figure,

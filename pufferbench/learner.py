@@ -7,9 +7,9 @@ the same sums for the standard MLP on a CPU, several times as fast. A test holds
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -18,14 +18,17 @@ from pufferbench.config import ConfigError, TrainConfig
 from pufferbench.env import PufferEnv
 from pufferbench.fused import Fused, misfit
 from pufferbench.fused_play import Player
+from pufferbench.halves import Halves
 from pufferbench.kernels import LOSS_STATISTICS, Objective, ppo_loss
 from pufferbench.optimizers import Muon
-from pufferbench.policies import MLP
+from pufferbench.policies import MLP, name_of
 from pufferbench.pytorch import Logits, in_bfloat16, log_prob_entropy, sample, send
-from pufferbench.recurrent import is_recurrent, one_by_one, step
+from pufferbench.recurrent import RecurrentWrapper, is_recurrent, one_by_one, step
 from pufferbench.rollout import Rollout
 from pufferbench.system import cores
 
+Result = TypeVar("Result")
+WORTH_HALVES = 2**15  # rows x cells (x steps); less is done before another thread has woken up
 Cast = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
@@ -108,6 +111,14 @@ def choose_learner(policy: nn.Module, device: torch.device, config: TrainConfig)
     if config.learner != "autograd" and not reason and isinstance(policy, MLP):
         return Fused(policy, config.torch_threads or min(2, cores()))
     cast = partial(in_bfloat16, device=device.type) if config.precision == "bfloat16" else None
+    if (
+        isinstance(policy, RecurrentWrapper)
+        and name_of(policy.policy)
+        and device.type == "cpu"
+        and not config.compile
+    ):
+        threads = config.torch_threads or min(2, cores())
+        return RecurrentHalves(policy, policy, cast, config.max_minibatch_size, threads)
     kind = RecurrentAutograd if is_recurrent(policy) else Autograd
     forward = torch.compile(policy) if config.compile else policy
     return kind(policy, forward, cast, config.max_minibatch_size, config.torch_threads or 1)
@@ -171,26 +182,37 @@ class Autograd:
         scale: Tensor | float = 1.0
         if objective.normalize_advantages:
             mean, scale = advantages.mean(), advantages.std(correction=0) + 1e-8
-        loss = torch.zeros((), device=advantages.device)
-        statistics = torch.zeros(len(LOSS_STATISTICS), device=advantages.device)
-        self.policy.zero_grad()
-        for piece in self.pieces(batch, index):
+        coefs = objective.clip_coef, objective.vf_coef, objective.ent_coef, objective.vf_clip
+        parameters = [parameter for parameter in self.policy.parameters() if parameter.requires_grad]
+
+        def learn(piece: Tensor) -> tuple[Any, ...]:
             part, logits, value = self.again(batch, piece)
             part["advantages"] = (part["advantages"] - mean) / scale
-            coefs = objective.clip_coef, objective.vf_coef, objective.ent_coef, objective.vf_clip
-            its_loss, its_statistics = ppo_loss(logits, value.flatten(), part, *coefs)
+            loss, statistics = ppo_loss(logits, value.flatten(), part, *coefs)
             share = len(part["returns"]) / len(advantages)  # of means, so that they add up to the whole's
-            (share * its_loss).backward()
-            loss, statistics = loss + share * its_loss.detach(), statistics + share * its_statistics
+            gradients = torch.autograd.grad(share * loss, parameters, allow_unused=True)
+            return share * loss.detach(), share * statistics, *gradients
+
+        self.policy.zero_grad()
+        loss = torch.zeros((), device=advantages.device)
+        statistics = torch.zeros(len(LOSS_STATISTICS), device=advantages.device)
+        for its_loss, its_statistics, *gradients in self.each(learn, self.pieces(batch, index)):
+            loss, statistics = loss + its_loss, statistics + its_statistics
+            for parameter, gradient in zip(parameters, gradients, strict=True):
+                if gradient is None:  # the loss does not hang on it
+                    continue
+                if parameter.grad is None:
+                    parameter.grad = torch.zeros_like(parameter)  # laid out as the fused Adam expects it
+                parameter.grad += gradient
         return loss, statistics
 
     def logprobs(self, batch: Mapping[str, Tensor], index: Tensor) -> Tensor:
-        found = []
-        with torch.no_grad():
-            for piece in self.pieces(batch, index):
+        def judge(piece: Tensor) -> Tensor:
+            with torch.no_grad():
                 part, logits, _ = self.again(batch, piece)
-                found.append(log_prob_entropy(logits, part["actions"], part.get("action_masks"))[0])
-        return torch.cat(found)
+                return log_prob_entropy(logits, part["actions"], part.get("action_masks"))[0]
+
+        return torch.cat(list(self.each(judge, self.pieces(batch, index))))
 
     def epoch(self, *_: Any) -> None:
         return None
@@ -202,6 +224,10 @@ class Autograd:
     def pieces(self, batch: Mapping[str, Tensor], index: Tensor) -> tuple[Tensor, ...]:
         """``index`` in parts of at most ``max_decisions``."""
         return index.split(self.max_decisions or len(index))
+
+    def each(self, function: Callable[[Tensor], Result], pieces: Sequence[Tensor]) -> Iterator[Result]:
+        """``function`` of each of ``pieces``."""
+        return map(function, pieces)
 
     def again(self, batch: Mapping[str, Tensor], index: Tensor) -> tuple[dict[str, Tensor], Logits, Tensor]:
         """The decisions of ``index``, and what the policy says about them now: ``(decisions, logits, value)``."""
@@ -243,6 +269,56 @@ class RecurrentAutograd(Autograd):
         part = {name: take(tensor, places[used]) for name, tensor in batch.items()}
         go = getattr(self.policy, "sequence", None) or partial(one_by_one, self.policy)
         return part, *self._cast(go)(part["observations"], used, ended, state)
+
+
+class RecurrentHalves(RecurrentAutograd):
+    """Our own wrappers on a CPU: large numbers of rows are always cut into two halves, for two threads if there are.
+
+    Not for a policy of which nothing is known: it might draw random numbers, in whatever order the threads come.
+
+    Args:
+        threads: 1 or more. All give the same bits.
+    """
+
+    def __init__(self, policy: nn.Module, *args: Any) -> None:
+        super().__init__(policy, *args)
+        self._halves, self.torch_threads = Halves(self.torch_threads), 1
+        self._cells = int(self.policy.cell.hidden_size)  # type: ignore[union-attr, arg-type]
+
+    def act(
+        self, observations: Tensor, noise: Tensor, legal: Tensor | None, *state: Tensor
+    ) -> tuple[Tensor, ...]:
+        go = super().act
+        return self._in_halves(
+            lambda rows: go(
+                observations[rows],
+                noise[rows],
+                None if legal is None else legal[rows],
+                *(part[rows] for part in state),
+            ),
+            len(observations),
+        )
+
+    def values(self, observations: Tensor, *state: Tensor) -> Tensor:
+        go = super().values
+        return self._in_halves(
+            lambda rows: (go(observations[rows], *(part[rows] for part in state)),), len(observations)
+        )[0]
+
+    def _in_halves(self, function: Callable[[slice], tuple[Tensor, ...]], rows: int) -> tuple[Tensor, ...]:
+        if rows * self._cells < WORTH_HALVES:
+            return function(slice(None))
+        halves = self._halves.each(function, (slice(0, rows // 2), slice(rows // 2, rows)))
+        return tuple(torch.cat(parts) for parts in zip(*halves, strict=True))
+
+    def pieces(self, batch: Mapping[str, Tensor], index: Tensor) -> tuple[Tensor, ...]:
+        pieces, steps = super().pieces(batch, index), len(batch["places"])
+        if steps * len(pieces[0]) * self._cells < WORTH_HALVES:
+            return pieces
+        return tuple(half for piece in pieces for half in piece.tensor_split(2) if len(half))
+
+    def each(self, function: Callable[[Tensor], Result], pieces: Sequence[Tensor]) -> Iterator[Result]:
+        return self._halves.each(function, pieces)
 
 
 def take(tensor: Tensor, index: Tensor) -> Tensor:

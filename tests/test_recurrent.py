@@ -15,6 +15,7 @@ from vector_envs import Uneven
 
 import pufferbench
 from pufferbench import PuffeRL, play, policies, through_time
+from pufferbench.kernels import Objective
 from pufferbench.learner import minibatches
 from pufferbench.policies import GRU, LSTM
 from pufferbench.pytorch import LSTMWrapper, log_prob_entropy
@@ -337,6 +338,38 @@ def test_threads_change_nothing():
             run(made, 3)
             found.append(weights(made))
     assert same(*found)
+
+
+@pytest.mark.parametrize("name", ["LSTM", "GRU"])
+def test_two_threads_and_one_give_the_same_bits(name):
+    found = []
+    for threads in (1, 2):
+        env = pufferbench.make("ocean-cartpole", num_envs=512)
+        sizes = {"bptt_horizon": 8, "minibatch_size": 1024}
+        with env, trainer(env, name, torch_threads=threads, **sizes) as made:
+            halves = []
+            each = made.learner._halves.each
+            made.learner._halves.each = lambda *args, each=each, halves=halves: (
+                halves.append(1) or each(*args)
+            )
+            run(made, 2)
+            assert len(halves) == 2 * (8 + 1 + 4)  # every step, the last values, every minibatch
+            found.append(weights(made))
+    assert same(*found)
+
+
+def test_halves_learn_what_the_whole_learns():
+    batch_of = {}
+    for whole in (True, False):
+        with ENVS["serial"]() as env, trainer(env, lstm()) as made:
+            made.evaluate()
+            (batch, _), index = made._batch(), torch.arange(ROWS)
+            if not whole:
+                made.learner.pieces = lambda batch, index: index.tensor_split(2)
+            loss, statistics = made.learner.gradients(batch, index, Objective(0.2, 0.5, 0.01))
+            batch_of[whole] = [loss, statistics, *(parameter.grad for parameter in made.policy.parameters())]
+    for left, right in zip(*batch_of.values(), strict=True):
+        torch.testing.assert_close(left, right, atol=1e-6, rtol=1e-4)
 
 
 @pytest.mark.learn

@@ -113,8 +113,8 @@ class TrainConfig:
     """Where the policy runs: cpu, cuda, or cuda:0, cuda:1, ... Small policies are fastest on the CPU."""
 
     torch_threads: int | None = option(None, low=1, high=256, unit="threads")
-    """CPU threads. None: two for the fused learner and for LSTM and GRU, whose results do not depend on them; one for torch,
-    whose own are faster on a quiet machine, and very much slower on a busy one."""
+    """CPU threads. None: two for the fused learner and for LSTM and GRU, whose results do not depend on them; one for
+    torch, whose own are faster on a quiet machine, and very much slower on a busy one."""
 
     learner: str = option("auto", choices=("auto", "autograd", "fused"))
     """What computes gradients: autograd does for any policy; fused, for the standard MLP on a CPU, is several

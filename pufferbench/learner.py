@@ -276,8 +276,7 @@ class RecurrentHalves(RecurrentAutograd):
 
     Not for a policy of which nothing is known: it might draw random numbers, in whatever order the threads come.
 
-    Args:
-        threads: 1 or more. All give the same bits.
+    Any number of threads gives the same bits.
     """
 
     def __init__(self, policy: nn.Module, *args: Any) -> None:

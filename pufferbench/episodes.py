@@ -135,9 +135,16 @@ class Episode:
             raise EpisodeError("advantages need values: episode.judged_by(policy).advantages(...)")
         final_values = np.zeros(self.rewards.shape, np.float32)
         final_values[self.cuts[:, 0], self.cuts[:, 1]] = self.cut_values
-        arrays = self.rewards, self.values, self.terminals, self.truncations, final_values, self.masks
-        tensors = [torch.from_numpy(np.ascontiguousarray(array)) for array in arrays]
-        result, used = kernels.advantages(*tensors, gamma, gae_lambda)  # type: ignore[call-arg]
+        result, used = kernels.advantages(
+            torch.from_numpy(self.rewards),
+            torch.from_numpy(self.values),
+            torch.from_numpy(self.terminals),
+            torch.from_numpy(self.truncations),
+            torch.from_numpy(final_values),
+            torch.from_numpy(self.masks),
+            gamma,
+            gae_lambda,
+        )
         return np.where(used.numpy(), result.numpy(), np.nan)
 
     # -- files ----------------------------------------------------------------------------------
@@ -195,7 +202,8 @@ class Episode:
             }
             known = {name: arrays.get(name) for name in _ARRAYS}
             spaces_are = {name: _space(header.pop(name)) for name in ("action_space", "observation_space")}
-            episode = cls(frames=frames, **spaces_are, **header, **parts, **known)
+            fields: Any = {"frames": frames, **spaces_are, **header, **parts, **known}
+            episode = cls(**fields)
             episode._check()
         except OSError as error:
             raise EpisodeError(f"cannot read episode {path}: {error.strerror or error}") from error

@@ -127,7 +127,7 @@ class Game:
         self.steps += 1
         self.over = bool(self._ended.all())
         if len(infos):
-            self.statistics = {str(k): float(v) for k, v in infos[0].items() if np.isscalar(v)}
+            self.statistics = {str(k): float(v) for k, v in infos[0].items() if isinstance(v, (int, float))}
         if self.thinker is not None:
             self.thinker.forget(env.terminals | env.truncations)
         self._decision = None

@@ -87,7 +87,7 @@ class Keyboard:
         return np.clip(np.zeros(self.space.shape, self.space.dtype), self.space.low, self.space.high)
 
 
-def _usual_keys(space: spaces.Space) -> dict[str, Any]:
+def _usual_keys(space: Any) -> dict[str, Any]:
     """Keys for a game that has none of its own."""
     if isinstance(space, spaces.Discrete):
         keys: dict[str, Any] = {str(index): index for index in range(min(10, int(space.n)))}

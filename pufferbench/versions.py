@@ -197,7 +197,7 @@ def versions_of(player: Any, env: Any = None, policy: nn.Module | None = None) -
         if env is None:
             raise PufferBenchError(f"{player} is one checkpoint: name the env too, or give its run folder")
         with one_game(env) as game:
-            loaded = policies.load(player, game.observation_space, game.action_space, policy)
+            loaded = policies.load(Path(player), game.observation_space, game.action_space, policy)
         return Versions(loaded, env)
     path = getattr(player, "path", player)  # a RunFolder, or a run of pufferbench.runs
     if not isinstance(path, (str, os.PathLike)):

@@ -37,3 +37,17 @@ function watchPlace(place, say) {
   }
   return watch;
 }
+
+// Send `message` until Python says anything: in the first moments of a page, while JupyterLab makes its subshell for
+// widgets, a message may be dropped. Returns a function that gives up.
+function ask(model, message) {
+  model.send(message);
+  const again = setInterval(() => model.send(message), HEARTBEAT);
+  const stop = () => {
+    clearInterval(again);
+    model.off("msg:custom", stop);
+  };
+  model.on("msg:custom", stop);
+  return stop;
+}
+

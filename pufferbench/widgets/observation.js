@@ -121,8 +121,9 @@ function render({ model, el }) {
   model.on("msg:custom", receive);
   model.on("change:title", build);
   build();
-  model.send({ kind: "all" });
+  const stopAsking = ask(model, { kind: "all" });
   return () => {
+    stopAsking();
     model.off("msg:custom", receive);
     model.off("change:title", build);
   };

@@ -127,7 +127,7 @@ class Play(GameView):
             return
         self.pause.value = True
         old = [child for child in self.children if isinstance(child, Replay)]
-        self.children = [*(child for child in self.children if child not in old), opened]
+        self.children = (*(child for child in self.children if child not in old), opened)
         for child in old:
             child.close()
 

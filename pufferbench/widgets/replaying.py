@@ -48,7 +48,7 @@ class Replay(GameView):
         self.agent, self.speed = agent, 1.0
         self.judged = self.episode.values is not None
         self._saliency = Saliency(self.episode) if self.episode.policy is not None else None
-        self._fraction = 0.0
+        self.step = 0
         last = len(self.episode) - 1
 
         self.screen = Screen(self._tick, alt=f"{self.episode.env}, step by step", zoom=1.5)
@@ -108,7 +108,6 @@ class Replay(GameView):
                 *([parts.row(*judge, self.problem)] if self.judged else []),
             ]
         )  # fmt: skip
-        self.step = -1
         self._advantages()
         self.go(0)
 

@@ -62,7 +62,7 @@ function render({ model, el }) {
     if (canvas.width !== bitmap.width || canvas.height !== bitmap.height) {
       canvas.width = bitmap.width;
       canvas.height = bitmap.height;
-      canvas.style.maxWidth = `${model.get("zoom") * bitmap.width}px`;
+      canvas.style.width = `${model.get("zoom") * bitmap.width}px`;
     }
     canvas.getContext("2d").drawImage(bitmap, 0, 0);
     bitmap.close();
@@ -162,9 +162,10 @@ function render({ model, el }) {
   words();
   buttons();
   tick();
-  model.send({ kind: "hello", view: id });
+  const stopAsking = ask(model, { kind: "hello", view: id });
   return () => {
     clearTimeout(timer);
+    stopAsking();
     seen.disconnect();
     for (const name of texts) model.off(`change:${name}`, words);
     model.off("change:buttons", buttons);

@@ -163,9 +163,10 @@ function render({ model, el }) {
   model.on("msg:custom", receive);
   model.on("change:cursor", later);
   model.on("change:steps", later);
-  model.send({ kind: "all" });
+  const stopAsking = ask(model, { kind: "all" });
   later();
   return () => {
+    stopAsking();
     resized.disconnect();
     model.off("msg:custom", receive);
     model.off("change:cursor", later);

@@ -63,7 +63,7 @@ class Watch(GameView):
 
         self.screen = Screen(self._tick, alt=f"{self.title}, played by the agent", zoom=1.5)
         self.chances = Chances(action_parts(self.game.env))
-        self.traces = Traces(TRACES, alt="What the policy thinks, step by step", height=64)
+        self.traces = Traces(TRACES, alt="What the policy thinks, step by step", height=100)
         self.heading = parts.heading(self.title, "")
         self.slider = ipywidgets.IntSlider(
             self.version,
@@ -219,7 +219,7 @@ class Watch(GameView):
             return
         self.pause.value = True
         old = [child for child in self.children if isinstance(child, Replay)]
-        self.children = [*(child for child in self.children if child not in old), opened]
+        self.children = (*(child for child in self.children if child not in old), opened)
         for child in old:
             child.close()
 
@@ -306,7 +306,7 @@ class Watch(GameView):
     def picture(self) -> tuple[bytes | None, str]:
         """The present picture."""
         words = f"{self.title}, played by the agent ({self._shown_version.label}): {self._note()}."
-        return (self.screen.pictures or [None])[0] or None, words
+        return self.screen.pictures[0] or None, words
 
     def release(self) -> None:
         self.screen.period = 0.0

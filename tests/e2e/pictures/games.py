@@ -24,27 +24,30 @@ for update in trainer.steps():
 
 
 def play_a_little(notebook: Any) -> None:
-    """Click, and chase the ball by looking at nothing but its own luck."""
-    page = notebook.page
+    """Click, and follow the ball for a while: number 3 of the observation says on which side of the paddle it is."""
+    page, held = notebook.page, None
+    notebook.pause(3)
     page.locator(".pb-screen").click()
-    for key, seconds in (
-        ("ArrowLeft", 0.5),
-        ("ArrowRight", 0.9),
-        ("ArrowLeft", 0.8),
-        ("ArrowRight", 0.4),
-    ) * 2:
-        page.keyboard.down(key)
-        notebook.pause(seconds)
-        page.keyboard.up(key)
-    page.keyboard.down("ArrowLeft")
-    notebook.pause(0.2)
+    page.keyboard.press("ArrowLeft")
+    for _ in range(160):
+        side = float(page.locator(".pb-number-value").nth(3).inner_text())
+        key = "ArrowRight" if side > 0.04 else "ArrowLeft" if side < -0.04 else None
+        if key != held:
+            if held:
+                page.keyboard.up(held)
+            if key:
+                page.keyboard.down(key)
+            held = key
+        notebook.pause(0.05)
 
 
 def scrub(notebook: Any) -> None:
     """To the middle of the episode, where something happens."""
+    notebook.pause(4)
     notebook.page.locator(".pb-traces").focus()
     for _ in range(23):
         notebook.page.keyboard.press("PageDown")
+    notebook.page.evaluate("document.activeElement.blur()")
     notebook.pause(1)
 
 

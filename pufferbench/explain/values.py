@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import inspect
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from gymnasium import spaces
 from torch import Tensor, nn
 from torch.distributions import Normal
 
+from pufferbench.labels import action_parts, observation_parts
 from pufferbench.play import policy_actions, start
 from pufferbench.recurrent import first_step
 from pufferbench.tabular import Grid, optimal_values
@@ -75,7 +75,7 @@ class Plane:
         xs, ys: ``[columns]`` and ``[rows]``, ascending.
         values: what it expects, ``[rows, columns]``.
         actions: the likeliest action, ``[rows, columns]``: a number of a choice, or the first dimension of a Box.
-        discrete: whether actions are choices.
+        choices: what the actions are called; empty where they are numbers.
         names: of the two dimensions.
         held: what the other dimensions were, by name.
         visited: ``[n, 2]``, where the policy was when it played; empty with an ``observe`` of the caller's.
@@ -85,7 +85,7 @@ class Plane:
     ys: np.ndarray
     values: np.ndarray
     actions: np.ndarray
-    discrete: bool
+    choices: tuple[str, ...]
     names: tuple[str, str]
     held: dict[str, float]
     visited: np.ndarray
@@ -150,8 +150,8 @@ def plane(
     actions = _likeliest(logits).reshape(size, size)
     axes = (known[x], known[y]) if names is None else (names[0], names[1])
     visited = seen[:: max(len(seen) // 250, 1), [x, y]] if len(seen) else np.zeros((0, 2))
-    discrete = not isinstance(logits, Normal)
-    return Plane(xs, ys, values.reshape(size, size), actions, discrete, axes, held, visited)
+    choices = action_parts(env)[0].options
+    return Plane(xs, ys, values.reshape(size, size), actions, choices, axes, held, visited)
 
 
 @torch.no_grad()
@@ -186,8 +186,7 @@ def _play(policy: nn.Module, env: Any, seed: int) -> np.ndarray:
 
 
 def _names(env: Any) -> list[str]:
-    """What the numbers of an observation are, from the table on the game's page; else their index."""
-    page = inspect.getdoc(type(env)) or ""
-    rows = re.findall(r"^\| *(\d+) *\| *([^|;,:]+)[^|]*\|(?: *([^|]*?) *\|)?", page, re.MULTILINE)
-    found = {int(index): f"{name.strip()}, {unit}" if unit else name.strip() for index, name, unit in rows}
-    return [found.get(k, f"observation {k}") for k in range(env.observation_space.shape[0])]
+    """What the numbers of an observation are, in short, from the game's page; else their index."""
+    named = observation_parts(env)[0].names
+    short = [re.split(r"[;,:]", name)[0] for name in named]
+    return [name or f"observation {k}" for k, name in enumerate(short)]

@@ -222,7 +222,7 @@ class Grid:
         """
         from pufferbench import registry
 
-        game = registry.spec("ocean-gridworld").creator()
+        game: Any = registry.spec("ocean-gridworld").creator()
         drawn = type(
             "DrawnGridworld", (game,), {"map": self.map, "bonus": self.rewards, "__doc__": game.__doc__}
         )

@@ -40,7 +40,7 @@ class ExplainGAE(Explainer):
         )
 
     def svg(self) -> str:
-        found, steps = self._episode(), np.arange(STEPS)
+        found = self._episode()
         x = (-0.6, STEPS - 0.4)
         top = Plot(
             (46, 46, 560, 120), x, (-1.3, 2.3), "An episode", y_label="reward, value", x_ticks=range(STEPS)
@@ -66,7 +66,7 @@ class ExplainGAE(Explainer):
         weights = gae.weights(self.gamma.value, self.lam.value, STEPS, self.end.value, self.at.value)
         share = Plot((676, 46, 290, 120), x, (0, 1), "Weights in the advantage of step 0",
                      "step", "share")  # fmt: skip
-        for k in steps:
+        for k in range(STEPS):
             share.bar(k, weights[k], 0.7, "blue", f"delta of step {k} counts {weights[k]:.3f}")
         self._mark_end(share)
 

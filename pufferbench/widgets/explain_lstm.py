@@ -55,7 +55,11 @@ class ExplainLSTM(Explainer):
                     y_label="value that the policy expects, and reward", x_label="step")  # fmt: skip
         for step in np.flatnonzero(found.rewards):
             plot.bar(
-                step, found.rewards[step], 0.5, "green", f"step {step}: reward {number(found.rewards[step])}"
+                float(step),
+                found.rewards[step],
+                0.5,
+                "green",
+                f"step {step}: reward {number(found.rewards[step])}",
             )
         plot.line(range(len(found.values)), found.values, "blue")
         plot.legend(("value", "blue", ""), ("reward", "green", ""))

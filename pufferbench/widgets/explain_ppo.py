@@ -45,7 +45,7 @@ class ExplainPPO(Explainer):
         reach = max(abs(advantage), 0.5) * 1.3
         x = (0.0, ppo.HIGHEST)
 
-        left = Plot((52, TOP, 290, HEIGHT), x, (min(-reach, curve.objective.min()), max(reach, curve.objective.max())),
+        left = Plot((52, TOP, 290, HEIGHT), x, (min(0.0, curve.unclipped.min()), max(0.0, curve.unclipped.max())),
                     "Objective (minus the loss)", "ratio of probabilities, new / old", "advantage units")  # fmt: skip
         self._clip_band(left)
         left.line(curve.ratios, curve.unclipped, "grey", "pb-dashed")

@@ -85,7 +85,7 @@ class ExplainVector(Explainer):
             top += ROW * (self.num_workers + 1) + 52
         legend = (("a step of an environment", "blue"), ("the caller works (policy, learning)", "green"),
                   ("the caller waits", "orange"))  # fmt: skip
-        x = LEFT
+        x = float(LEFT)
         for words, colour in legend:
             parts.append(tag("rect", x=x, y=top - 8, width=12, height=12, class_=f"pb-fill-{colour}"))
             parts.append(text(x + 18, top + 2, words, class_="pb-muted"))

@@ -7,6 +7,7 @@ from typing import Any
 import ipywidgets
 import numpy as np
 import torch
+from gymnasium import spaces
 from torch import nn
 
 from pufferbench.explain.network import Layer, layers
@@ -216,7 +217,7 @@ def policy_graph(policy: nn.Module, env: Any = None, observation: Any = None) ->
         return PolicyGraph(policy, torch.from_numpy(np.array(env.reset(seed=0)[0])), env)
     for module in policy.modules():
         space = getattr(module, "space", None)
-        if hasattr(space, "sample"):
+        if isinstance(space, spaces.Space):
             space.seed(0)
             return PolicyGraph(policy, torch.as_tensor(np.asarray(space.sample())).unsqueeze(0), None)
     raise ValueError(

@@ -31,7 +31,7 @@ class GridValueMap(Explainer):
         limit = float(np.abs(data.true_values).max()) or 1.0
         greedy = np.eye(4)[data.chances.argmax(axis=1)]
         best = data.true_q >= data.true_q.max(axis=1, keepdims=True) - 1e-6  # arrows for all of them
-        about = {"limit": limit, "widest": SIDE, "highest": 400}
+        about: dict[str, Any] = {"limit": limit, "widest": SIDE, "highest": 400}
         left = grid_picture(data.grid, data.values, policy=greedy, label="the policy", title="The policy",
                             **about)  # fmt: skip
         right = grid_picture(data.grid, data.true_values, policy=best,
@@ -111,26 +111,21 @@ class PlaneValueMap(Explainer):
         left = self._map(
             52, f"Value: {number(low)} (pale) to {number(high)} (strong)", np.full(share.shape, "blue"), share
         )
-        if data.discrete:
+        if data.choices:
             colours = np.array(COLOURS)[data.actions.astype(int) % len(COLOURS)]
             right = self._map(560, "Likeliest action", colours, np.full(share.shape, 0.75))
-            for k, action in enumerate(np.unique(data.actions)):
-                at = 560 + 120 + 78 * k
-                right += tag(
-                    "rect",
-                    x=at,
-                    y=17,
-                    width=12,
-                    height=12,
-                    class_=f"pb-fill-{COLOURS[int(action) % len(COLOURS)]}",
-                )
-                right += text(at + 17, 28, f"action {int(action)}", class_="pb-muted")
+            at = 560.0
+            for action in np.unique(data.actions).astype(int):
+                colour, words = COLOURS[action % len(COLOURS)], data.choices[action]
+                right += tag("rect", x=at, y=461, width=12, height=12, class_=f"pb-fill-{colour}")
+                right += text(at + 17, 471, words, class_="pb-muted")
+                at += 32 + 6.6 * len(words)
         else:
             most = float(np.abs(data.actions).max()) or 1.0
             colours = np.where(data.actions >= 0, "blue", "orange")
             title = f"Action: orange {number(-most)} to blue {number(most)}"
             right = self._map(560, title, colours, np.abs(data.actions) / most)
-        return picture(980, 462, left, right, label=self.describe())
+        return picture(980, 478, left, right, label=self.describe())
 
     def _map(self, left: float, title: str, colours: np.ndarray, strength: np.ndarray) -> str:
         data = self.data
@@ -152,7 +147,7 @@ class PlaneValueMap(Explainer):
         return str(plot) + tag("g", *cells, shape_rendering="crispEdges") + "".join(dots)
 
     def _action(self, action: float) -> str:
-        return f"{int(action)}" if self.data.discrete else number(action)
+        return self.data.choices[int(action)] if self.data.choices else number(action)
 
     def describe(self) -> str:
         data = self.data

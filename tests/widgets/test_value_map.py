@@ -76,14 +76,14 @@ def test_a_heat_map_is_what_the_policy_says():
     env = pufferbench.make("ocean-mountain-car", num_envs=2)
     view = value_map(Sum(), env, x_range=(-1.2, 0.6), y_range=(-0.07, 0.07))
     data = view.data
-    assert data.names == ("position", "velocity, per step")
+    assert data.names == ("position", "velocity")
     expected = data.xs[None, :] + 10 * data.ys[:, None]
     np.testing.assert_allclose(data.values, expected, atol=1e-5)
     assert (data.actions[0] == 0).all() and (data.actions[-1] == 2).all()
     assert len(data.visited) > 100
     ET.fromstring(view.svg())
     view.drawing._handle_custom_msg({"kind": "press", "pick": "0"}, [])
-    assert "value \N{MINUS SIGN}1.90, action 0" in view.words.value
+    assert "value \N{MINUS SIGN}1.90, action accelerates to the left" in view.words.value
     view.close()
 
 
@@ -97,7 +97,7 @@ def test_the_other_dimensions_are_held_or_made():
         policy, env, x_range=(-3, 3), y_range=(-8, 8), names=("angle, rad", "velocity, rad/s"),
         observe=lambda angle, velocity: (math.cos(angle), math.sin(angle), velocity),
     )  # fmt: skip
-    assert made.data.held == {} and not made.data.discrete
+    assert made.data.held == {} and made.data.choices == ()
     ET.fromstring(made.svg())
     for view in (held, made):
         view.close()

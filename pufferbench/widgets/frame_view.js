@@ -1,7 +1,5 @@
 // Shows the frames that Python sends, and says when one is drawn, so that Python never runs ahead.
 
-const HEARTBEAT = 2000; // ms
-
 function render({ model, el }) {
   const id = Math.random().toString(36).slice(2);
   const root = add(el, "figure", "pb pb-frame");
@@ -11,8 +9,9 @@ function render({ model, el }) {
   const image = add(place, "img");
   const note = add(root, "div", "pb-frame-note");
   let url = null;
-  let told = false; // what we told Python about our being visible
   let shown = null;
+  // Out of sight (scrolled away, another tab), Python need not play at all.
+  const watch = watchPlace(place, (visible) => model.send({ kind: "visible", view: id, visible }));
 
   function frame() {
     const bytes = model.get("frame");
@@ -24,7 +23,7 @@ function render({ model, el }) {
       if (url) URL.revokeObjectURL(url);
       url = next;
       root.dataset.frames = Number(root.dataset.frames || 0) + 1;
-      model.send({ kind: "drawn", view: id, visible: told });
+      model.send({ kind: "drawn", view: id, visible: watch.visible });
     };
     image.src = next;
   }
@@ -40,29 +39,10 @@ function render({ model, el }) {
   words();
   frame();
 
-  // Out of sight (scrolled away, another tab), Python need not play at all. Said again and again: a message
-  // from before JupyterLab had its subshell for widgets waits until the running cell ends.
-  let inView = false;
-  const check = () => {
-    const visible = inView && !document.hidden;
-    if (visible || told) model.send({ kind: "visible", view: id, visible });
-    told = visible;
-  };
-  const observer = new IntersectionObserver((entries) => {
-    inView = entries[entries.length - 1].isIntersecting;
-    check();
-  });
-  observer.observe(place);
-  const beat = setInterval(check, HEARTBEAT);
-  document.addEventListener("visibilitychange", check);
   return () => {
-    observer.disconnect();
-    document.removeEventListener("visibilitychange", check);
+    watch.stop();
     model.off("change:frame", frame);
     for (const name of ["label", "alt", "note", "width", "height"]) model.off(`change:${name}`, words);
-    clearInterval(beat);
-    inView = false;
-    check();
     if (url) URL.revokeObjectURL(url);
   };
 }

@@ -82,3 +82,18 @@ def test_browser_files_load_nothing_from_the_net():
             text = text.replace("http://www.w3.org/2000/svg", "")  # a name, not an address
             for word in ("http://", "https://", "import ", "import(", "@import", "url(http", "fetch("):
                 assert word not in text, f"{file.name} has {word!r}"
+
+
+def test_no_script_declares_a_name_of_what_all_scripts_share():
+    """elements.js stands before each of them in the same module: a name twice, and the browser refuses it all."""
+    import re
+    from importlib.resources import files
+
+    from pufferbench.widgets.assets import script
+
+    for file in files("pufferbench.widgets").iterdir():
+        if file.name.endswith(".js") and file.name != "elements.js":
+            names = re.findall(r"^(?:const|let|class|function\*?) +(\w+)", script(file.name), re.MULTILINE)
+            assert len(names) == len(set(names)), (
+                f"{file.name}: {sorted(n for n in names if names.count(n) > 1)}"
+            )

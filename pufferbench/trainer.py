@@ -70,7 +70,7 @@ class PuffeRL(LiveOptions):
         learner: what computes the gradients, see :mod:`pufferbench.learner`; ``learner.name`` says which.
         update, global_step: updates done, and steps in them, counted over all agents.
         snapshot: the weights at the last update boundary.
-        gate: called before every env step, pass over the batch and minibatch (where these are compiled: every few
+        gate: called before every update, env step, pass over the batch and minibatch (where these are compiled: every few
             milliseconds); it may block (a pause) or raise :class:`StopTraining`. The partly done update is
             dropped, the trainer stays usable.
         last_record: what :meth:`mean_and_log` returned last.
@@ -124,6 +124,7 @@ class PuffeRL(LiveOptions):
     def evaluate(self) -> None:
         """Play ``bptt_horizon`` steps with every agent. Requested changes come into force first."""
         self._watch.start()
+        self._wait_at_gate("other")  # what is asked for while it holds here is for this update
         self._apply_requests()
         self.episodes.start()
         rollout, collector = self.rollout, self.collector

@@ -361,7 +361,7 @@ def test_the_gate_is_called_before_every_step_pass_and_minibatch_and_its_time_do
 
     trainer.gate = gate
     record = run(trainer, 1)
-    assert calls == 16 + 2 * (1 + 4)  # steps; passes, and the minibatches of each
+    assert calls == 1 + 16 + 2 * (1 + 4)  # the update; steps; passes, and the minibatches of each
     assert record["elapsed"] < 0.3
 
 

@@ -79,7 +79,7 @@ class Knob:
         if self._following.is_set() or same:
             return
         try:
-            self.trainer.request(**{self.option.name: change["new"]})
+            self.trainer.request(by="slider", **{self.option.name: change["new"]})
         except PufferBenchError as error:
             self._say(str(error), "refused")
         else:

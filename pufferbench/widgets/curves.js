@@ -66,8 +66,11 @@ class CurvesView {
       if (this.visible) this.changed();
     });
     seen.observe(this.root);
+    const marked = () => this.changed();
+    this.model.on("change:marks", marked);
     this.changed();
     return () => {
+      this.model.off("change:marks", marked);
       this.store.views.delete(this);
       resized.disconnect();
       seen.disconnect();
@@ -121,6 +124,7 @@ class ChartView {
     const plot = draw(this.svg, "g", { "clip-path": `url(#${clip})` });
     this.paths = spec.lines.map((line) =>
       draw(plot, "path", { class: `pb-line pb-${line.colour}${line.faint ? " pb-faint" : ""}` }));
+    this.marks = draw(this.svg, "g", { class: "pb-marks" });
     this.rule = draw(this.svg, "line", { class: "pb-rule" });
     this.dots = spec.lines.map((line) => draw(this.svg, "circle", { class: `pb-dot pb-${line.colour}`, r: 3.5 }));
     this.empty = draw(this.svg, "text", { class: "pb-empty", "text-anchor": "middle" });
@@ -191,6 +195,7 @@ class ChartView {
     const toY = (y) => MARGIN.top + height - ((y - low) / (high - low)) * height;
 
     this.axes(rows.length > 0, toX, toY, low, high, step, x1, width, height);
+    this.mark(toX, width, height);
     this.paths.forEach((path, i) => path.setAttribute("d", trace(rows, this.columns[i], toX, toY)));
     this.empty.setAttribute("visibility", points ? "hidden" : "visible");
     place(this.empty, { x: MARGIN.left + width / 2, y: MARGIN.top + height / 2 + 4 });
@@ -247,6 +252,21 @@ class ChartView {
     parts.push(text(MARGIN.left + width, bottom + 15, "end", name));
     const markup = parts.join("");
     if (markup !== this.drawnAxes) this.grid.innerHTML = this.drawnAxes = markup; // numbers and fixed words only
+  }
+
+  // Vertical lines at what happened (a changed hyperparameter), with words where there is room.
+  mark(toX, width, height) {
+    this.marks.replaceChildren();
+    let free = -Infinity; // where the next words may begin
+    for (const { x, text } of this.spec.marked ? this.parent.model.get("marks") : []) {
+      const at = toX(x);
+      const line = draw(this.marks, "line", { x1: at, x2: at, y1: MARGIN.top, y2: MARGIN.top + height });
+      draw(line, "title").textContent = text;
+      const left = at + 4 + text.length * 5.6 < MARGIN.left + width ? at + 4 : at - 4 - text.length * 5.6;
+      if (left < free || left < MARGIN.left) continue;
+      free = left + text.length * 5.6 + 10;
+      draw(this.marks, "text", { x: left, y: MARGIN.top + 9 }).textContent = text;
+    }
   }
 
   readout(rows, toX, toY, height) {

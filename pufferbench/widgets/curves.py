@@ -40,7 +40,8 @@ class Line:
 class Chart:
     """One chart: a title, the unit of its y axis, lines, and a sentence for the tooltip.
 
-    ``low`` and ``high`` cut the y axis where values beyond would flatten all others.
+    ``low`` and ``high`` cut the y axis where values beyond would flatten all others. ``marked``: the marks of
+    :class:`Curves` are drawn in it.
     """
 
     title: str
@@ -49,6 +50,7 @@ class Chart:
     help: str = ""
     low: float | None = None
     high: float | None = None
+    marked: bool = False
 
 
 class Curves(anywidget.AnyWidget):
@@ -62,6 +64,9 @@ class Curves(anywidget.AnyWidget):
         history: where the numbers are; None makes one with the columns that the charts need.
         height: of each chart's drawing area, pixels.
         columns: charts side by side; in a narrow place there are fewer.
+
+    Attributes:
+        marks: what happened at which step, ``{"x": global_step, "text": words}``, the earliest first.
     """
 
     _esm = script("curves.js")
@@ -71,6 +76,7 @@ class Curves(anywidget.AnyWidget):
     names = traitlets.List(traitlets.Unicode()).tag(sync=True)
     height = traitlets.Int(120).tag(sync=True)
     columns = traitlets.Int(1).tag(sync=True)
+    marks = traitlets.List(traitlets.Dict()).tag(sync=True)
     epoch = traitlets.Int(0).tag(sync=True)
     points = traitlets.Bytes(b"").tag(sync=True)  # the whole table; its value is made in get_state()
 

@@ -7,71 +7,33 @@ import time
 from typing import Any
 
 import ipywidgets
-from IPython.display import HTML, display
 
+from pufferbench.machine import Machine
+from pufferbench.runs import Change
+from pufferbench.widgets.charts import COLUMNS, DETAILS, RETURNS
 from pufferbench.widgets.controls import DeviceChoice, make_knobs
-from pufferbench.widgets.curves import Chart, Curves, Line, curve_keys
+from pufferbench.widgets.curves import Curves
+from pufferbench.widgets.findings import Findings
 from pufferbench.widgets.frame_view import FrameView
 from pufferbench.widgets.kernel import answer_during_cells
+from pufferbench.widgets.more import More
+from pufferbench.widgets.saved import Saved
 from pufferbench.widgets.session import Session
-from pufferbench.widgets.snapshot import as_html, describe_run, picture
+from pufferbench.widgets.snapshot import describe_run, picture
 from pufferbench.widgets.status import TIMES, Status, TimeSplit
 from pufferbench.widgets.viewer import LiveAgent
 
-RETURNS = (
-    Chart(
-        "Episode return",
-        "reward per episode",
-        (
-            Line("episode_return_100", "mean of the last 100 episodes"),
-            Line("episode_return", "episodes of one update", "sky", faint=True),
-        ),
-        "What the agent is after. It should rise.",
-    ),
-)
-DETAILS = (
-    Chart(
-        "Episode length",
-        "steps",
-        (Line("episode_length", colour="green"),),
-        "Mean over an update's episodes.",
-    ),
-    Chart("Speed", "steps/s", (Line("sps", colour="green"),), "Environment steps trained on per second."),
-    Chart(
-        "Explained variance",
-        "",
-        (Line("explained_variance", colour="purple"),),
-        "How well the value function predicts returns. 1: perfectly, 0: no better than their mean.",
-        low=-1,
-        high=1,
-    ),
-    Chart(
-        "Entropy",
-        "nats",
-        (Line("entropy", colour="purple"),),
-        "Randomness of the policy; falls as it decides.",
-    ),
-    Chart(
-        "Policy loss", "", (Line("policy_loss", colour="orange"),), "PPO's clipped objective; hovers near 0."
-    ),
-    Chart(
-        "Value loss",
-        "return²",
-        (Line("value_loss", colour="orange"),),
-        "Squared error of the value function.",
-    ),
-    Chart(
-        "KL divergence",
-        "nats",
-        (Line("approx_kl", colour="red"),),
-        "How far one update moves the policy. Above about 0.05 the steps are too big.",
-    ),
-    Chart("Learning rate", "", (Line("learning_rate", colour="grey"),), "In force at each update."),
-)
-COLUMNS = curve_keys(RETURNS + DETAILS)
-
-FAST, SLOW = 0.1, 0.3  # s between two redraws of the return curve and progress; of everything else
+# s between two redraws of the return curve and progress; of the other curves; of what needs to think
+FAST, SLOW, SELDOM = 0.1, 0.3, 1.0
 COST = 0.03  # share of the training thread's time that redrawing may take, at most
+
+SHORT = {
+    "learning_rate": "lr",
+    "ent_coef": "entropy",
+    "clip_coef": "clip",
+    "gae_lambda": "lambda",
+    "update_epochs": "epochs",
+}
 
 # name -> tooltip, icon (Font Awesome, part of Jupyter), states in which it can be pressed
 BUTTONS = {
@@ -90,7 +52,7 @@ BUTTONS = {
 }
 
 
-class TrainerPanel(ipywidgets.VBox):
+class TrainerPanel(Saved):
     """Watch a trainer learn and turn its knobs: ``TrainerPanel(trainer)`` as the last line of a cell.
 
     Training runs in a background thread, so the kernel stays free. A moved slider is applied at the next
@@ -111,20 +73,21 @@ class TrainerPanel(ipywidgets.VBox):
         self.session = Session.of(trainer, COLUMNS)
         self.title = getattr(trainer.env.spec, "id", None) or type(trainer.env).__name__
         self._lock = threading.RLock()
-        self._picture_lock = threading.Lock()
-        self._drawn_fast = self._drawn_slow = 0.0  # when
+        self._drawn_fast = self._drawn_slow = self._drawn_seldom = 0.0  # when
+        self._machine = Machine()
         self._cost = 0.0
-        self._displays: list[Any] = []
         self._closed = True  # until everything is made
 
         self.status = Status(title=self.title, subtitle=self._subtitle())
         self.buttons = {name: self._button(name) for name in BUTTONS}
         self.device = DeviceChoice(trainer)
+        self.findings = Findings(trainer)
         self.returns = Curves(RETURNS, self.session.history, height=300)
         self.details = Curves(DETAILS, self.session.history, height=124, columns=4)
         self.times = TimeSplit()
         self.knobs = make_knobs(trainer)
         self.view = FrameView(label="The agent now", alt=f"The agent playing {self.title}, live")
+        self.more = More(self.session)
         self.agent = LiveAgent(trainer, self.view)
         self.watch = ipywidgets.Checkbox(
             True,
@@ -140,14 +103,15 @@ class TrainerPanel(ipywidgets.VBox):
             [
                 self.status,
                 row.add_class("pb-row"),
+                self.findings,
                 ipywidgets.Box([self.returns, live]).add_class("pb-stage"),
                 self.details,
                 self.times,
                 ipywidgets.Box([knob.box for knob in self.knobs]).add_class("pb-knobs"),
+                self.more,
             ]
         )
-        self.status.cover = self._cover = f"pb-saved-{self.model_id}"
-        self.add_class("pb").add_class("pb-panel")
+        self.add_class("pb-panel")
         for widget in _family(self):
             answer_during_cells(widget)
         self.session.claim(self._leave)
@@ -175,6 +139,13 @@ class TrainerPanel(ipywidgets.VBox):
         self.session.stop()
         self.session.join(timeout=2)
 
+    def branch(self, **changes: Any) -> None:
+        """Go on twice from here: with ``changes`` in a second trainer (``panel.more.branching.trainer``), side by side.
+
+        At the end of the update that is under way, if one is.
+        """
+        self.more.branching.branch(**changes)
+
     def update(self, record: dict[str, Any] | None = None) -> None:
         """Redraw now. Not needed in a loop over ``trainer.steps()``: records move the panel by themselves."""
         self._redraw()
@@ -182,35 +153,20 @@ class TrainerPanel(ipywidgets.VBox):
     def close(self) -> None:
         """Stop training, end all threads and take the panel off the page. Closing twice is fine."""
         if not getattr(self, "_closed", True):
+            self.more.branching.close_branch()
             self.session.close()
             self._leave()
 
     # -- pictures for later ---------------------------------------------------------------------
 
-    def snapshot_html(self) -> str:
-        """The panel as a static picture with alt text: HTML that needs no kernel and no network."""
-        session = self.session
-        alt = describe_run(self.title, session.state, session.last_record)
+    def picture(self) -> tuple[bytes | None, str]:
+        """The return curve and the agent's last frame as a PNG file's bytes, and alt text."""
+        session, record = self.session, self.session.last_record
+        alt = describe_run(self.title, session.state, record)
         if not len(session.history):
-            return as_html(None, alt, self._cover)
-        record = session.last_record
+            return None, alt
         subtitle = f"update {record.get('update', 0)} · {record.get('sps', 0):,.0f} steps/s · {session.state}"
-        return as_html(
-            picture(self.title, subtitle, session.history, self.agent.last_frame), alt, self._cover
-        )
-
-    def _ipython_display_(self, **_: Any) -> None:
-        """The live view, and under it the picture for when there is no kernel, which the live view hides."""
-        bundle = ipywidgets.VBox._repr_mimebundle_(self)
-        bundle["text/plain"] = repr(self)
-        display(bundle, raw=True)
-        self._displays.append(display(HTML(self.snapshot_html()), display_id=True))
-
-    def _keep_picture(self) -> None:
-        with self._picture_lock:
-            picture_now = HTML(self.snapshot_html())
-            for handle in self._displays:
-                handle.update(picture_now)
+        return picture(self.title, subtitle, session.history, self.agent.last_frame), alt
 
     def __repr__(self) -> str:
         return f"TrainerPanel({self.title}, {self.session.state}, update {self.trainer.update})"
@@ -236,9 +192,8 @@ class TrainerPanel(ipywidgets.VBox):
             return
         if record is None:
             self._redraw()
-            if self._displays and self.session.state in ("paused", "idle", "finished", "error"):
-                # Not in this thread: a picture takes most of a second, and a press of Start must not wait for it.
-                threading.Thread(target=self._keep_picture, name="pufferbench-picture", daemon=True).start()
+            if self.session.state in ("paused", "idle", "finished", "error"):
+                self.keep_picture()
             return
         for knob in self.knobs:
             knob.follow(record)
@@ -258,20 +213,23 @@ class TrainerPanel(ipywidgets.VBox):
                 self.details.flush()
                 record = self.session.last_record
                 self.times.shares = {key: record[key] for key in TIMES if key in record}
+                if self._drawn_fast - self._drawn_seldom >= SELDOM or self.session.state != "training":
+                    self._drawn_seldom = self._drawn_fast
+                    self._think()
         self._cost = time.thread_time() - began
 
+    def _think(self) -> None:
+        """What takes longer, and changes seldom: diagnosis, marks, timeline, metrics, use of the machine."""
+        log = self.session.log
+        self.findings.look(log.recent)
+        marks = [{"x": change.global_step, "text": mark(change)} for change in log.changes]
+        if marks != self.returns.marks:
+            self.returns.marks = marks
+        self.more.follow(log)
+        self.status.machine = str(self._machine.look())
+
     def _show_state(self) -> None:
-        state, record, error = self.session.state, self.session.last_record, self.session.error
-        with self.status.hold_sync():
-            self.status.state = "finished" if state == "idle" and self.session.finished else state
-            self.status.message = "" if error is None else explain(error)
-            self.status.progress = {
-                "done": self.trainer.progress,
-                "update": self.trainer.update,
-                "step": self.trainer.global_step,
-                "total": self.trainer.total_timesteps,
-                **{key: record[key] for key in ("sps", "eta", "elapsed") if key in record},
-            }
+        self.status.follow(self.session)
         for name, button in self.buttons.items():
             disabled = self.status.state not in BUTTONS[name][2]
             if button.disabled != disabled:
@@ -287,13 +245,15 @@ class TrainerPanel(ipywidgets.VBox):
         self._closed = True
         self._forget()
         self.agent.close()
+        self.more.leave()
         for widget in _family(self):
             widget.close() if widget is not self else ipywidgets.VBox.close(self)
 
 
-def explain(error: BaseException) -> str:
-    """What to show in the panel when training ended with ``error``."""
-    return f"{type(error).__name__}: {error}\nFor the traceback, run in a cell: raise panel.session.error"
+def mark(change: Change) -> str:
+    """A change in a few words, for the curve."""
+    new = f"{change.new:.2g}" if isinstance(change.new, float) else change.new
+    return f"{SHORT.get(change.option, change.option)} {new}"
 
 
 def _family(widget: ipywidgets.Widget) -> list[ipywidgets.Widget]:

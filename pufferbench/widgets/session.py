@@ -19,6 +19,8 @@ from typing import Any
 from pufferbench.trainer import StopTraining
 from pufferbench.widgets.history import History
 from pufferbench.widgets.kernel import watch_kernel
+from pufferbench.widgets.log import TrainingLog
+from pufferbench.widgets.turns import Turns
 
 # idle: not training.  training.  pausing, stopping: asked to, the gate has not been reached yet.
 # paused: held at the gate.  finished: all timesteps are done.  error: see Session.error.
@@ -39,6 +41,9 @@ class Session:
 
     Attributes:
         history: the remembered numbers.
+        log: what else is remembered of the records.
+        rival: a branch of the trainer, which a panel shows beside it; None where there is none.
+        turns: which this training shares with others, None where it trains whenever it likes.
         last_record: the newest metrics record, ``{}`` before the first update.
         error: what ended the training in state ``"error"``, else None.
     """
@@ -46,6 +51,11 @@ class Session:
     def __init__(self, trainer: Any, columns: Sequence[str]) -> None:
         self.trainer = trainer
         self.history = History(columns)
+        self.log = TrainingLog()
+        self.turns: Turns | None = None
+        self.rival: Any = None
+        self._boundary: list[Callable[[], None]] = []
+        self._between = True  # no part of the next update is done yet
         self.last_record: dict[str, Any] = {}
         self.error: BaseException | None = None
         self._state = "idle"
@@ -97,6 +107,14 @@ class Session:
             self._stop = True
             self._go.set()
             self._set_state("stopping")
+
+    def at_boundary(self, act: Callable[[], None]) -> None:
+        """Call ``act()`` between two updates: at once, or after the one under way, in the thread that trains."""
+        with self._lock:
+            if self.active and not (self._state == "paused" and self._between):
+                self._boundary.append(act)
+                return
+        act()
 
     def join(self, timeout: float | None = None) -> bool:
         """Wait until the thread has ended. Returns whether it has."""
@@ -195,6 +213,8 @@ class Session:
         finally:
             with self._lock:
                 self._thread = None
+                self._rest()
+                self._at_boundary_now()
                 self._stop = self._single = False
                 self._go.set()
                 atexit.unregister(self._at_exit)
@@ -216,15 +236,24 @@ class Session:
         thread = self._thread
         if thread is None or thread.ident != threading.get_ident():
             self._enter_from_cell(thread)
-        if not self._go.is_set():
-            self._hold()
-        if self._stop:
-            if thread is None:
-                self._stop = False
-                self._cell_ended()
-            raise StopTraining("stopped")
+        while True:
+            if not self._go.is_set():
+                self._hold()
+            if self._stop:
+                if thread is None:
+                    self._stop = False
+                    self._cell_ended()
+                raise StopTraining("stopped")
+            if self.turns is None or self.turns.take(self, lambda: self._stop or not self._go.is_set()):
+                self._between = False
+                return
+
+    def _rest(self) -> None:
+        if self.turns is not None:
+            self.turns.give_up(self)
 
     def _hold(self) -> None:
+        self._rest()
         with self._lock:
             if not self._go.is_set():
                 self._set_state("paused")
@@ -252,6 +281,7 @@ class Session:
 
     def _cell_ended(self) -> None:
         self._cell_thread = None
+        self._rest()
         self._go.set()
         self._let_kernel_go()
         self._set_state("finished" if self.finished else "idle")
@@ -259,11 +289,21 @@ class Session:
     def _on_record(self, record: dict[str, Any]) -> None:
         self.last_record = record
         self.history.append(record)
+        self.log.append(record)
+        self._between = True
+        self._at_boundary_now()
+        self._rest()
         if self._single:
             self._single = False
             if self._cell_thread is None:
                 self._go.clear()
         self._tell(record)
+
+    def _at_boundary_now(self) -> None:
+        with self._lock:
+            waiting, self._boundary = self._boundary, []
+        for act in waiting:
+            act()
 
     def _set_state(self, state: str) -> None:
         if state != self._state:

@@ -29,6 +29,7 @@ function render({ model, el }) {
   const line = add(root, "div", "pb-status-line");
   const left = add(line, "span");
   const right = add(line, "span");
+  const machine = add(root, "div", "pb-status-machine");
 
   function update() {
     title.textContent = model.get("title");
@@ -48,21 +49,13 @@ function render({ model, el }) {
     const left_over = p.sps && percent < 100 ? `${duration(p.eta)} left` : "";
     const spent = p.elapsed ? `${duration(p.elapsed)} trained` : "";
     right.textContent = [rate, spent, left_over].filter(Boolean).join(" · ");
+    machine.textContent = model.get("machine");
     track.setAttribute("aria-valuetext", `${left.textContent} ${right.textContent}`);
   }
 
-  // While this live view is on the page, the saved pictures of the panel are not needed.
-  const cover = document.createElement("style");
-  if (model.get("cover")) {
-    cover.textContent = `.${CSS.escape(model.get("cover"))} { display: none !important; }`;
-    document.head.appendChild(cover);
-  }
   model.on("change", update);
   update();
-  return () => {
-    model.off("change", update);
-    cover.remove();
-  };
+  return () => model.off("change", update);
 }
 
 function count(n) {

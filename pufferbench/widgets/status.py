@@ -32,6 +32,7 @@ class Status(anywidget.AnyWidget):
         message: the error's text in state ``"error"``.
         progress: numbers of the newest record: ``done`` (0..1), ``update``, ``step``, ``total``, ``sps``
             (steps/s), ``eta`` and ``elapsed`` (s).
+        machine: how much of it is in use, in words.
     """
 
     _esm = script("status.js")
@@ -42,7 +43,31 @@ class Status(anywidget.AnyWidget):
     state = traitlets.Unicode("idle").tag(sync=True)
     message = traitlets.Unicode("").tag(sync=True)
     progress = traitlets.Dict().tag(sync=True)
-    cover = traitlets.Unicode("").tag(sync=True)  # class of the saved pictures that this live view replaces
+    machine = traitlets.Unicode("").tag(sync=True)
+
+    def follow(self, session: Any) -> None:
+        """Show where ``session``, a :class:`pufferbench.widgets.session.Session`, is now."""
+        trainer, record, error = session.trainer, session.last_record, session.error
+        with self.hold_sync():
+            self.state = state_of(session)
+            self.message = "" if error is None else explain(error)
+            self.progress = {
+                "done": trainer.progress,
+                "update": trainer.update,
+                "step": trainer.global_step,
+                "total": trainer.total_timesteps,
+                **{key: record[key] for key in ("sps", "eta", "elapsed") if key in record},
+            }
+
+
+def state_of(session: Any) -> str:
+    """The state to show: one whose steps are all done has finished, also when somebody pressed Stop last."""
+    return "finished" if session.state == "idle" and session.finished else session.state
+
+
+def explain(error: BaseException) -> str:
+    """What to show when training ended with ``error``."""
+    return f"{type(error).__name__}: {error}\nFor the traceback, run in a cell: raise panel.session.error"
 
 
 class TimeSplit(anywidget.AnyWidget):

@@ -57,7 +57,7 @@ def test_a_moved_slider_is_pending_until_the_next_update(knobs, trainer):
     assert knob.note.value == "pending"
     assert trainer.pending == {"learning_rate": 1e-4}
     record = update(trainer, knobs)
-    assert record["changes"] == {"learning_rate": {"old": old, "new": 1e-4}}
+    assert record["changes"] == {"learning_rate": {"old": old, "new": 1e-4, "by": "slider"}}
     assert record["learning_rate"] == pytest.approx(1e-4)
     assert knob.note.value == "applied at update 2"
     assert all(other.note.value == "" for other in knobs.values() if other is not knob)

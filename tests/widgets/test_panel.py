@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from pufferbench.widgets import TrainerPanel
+from pufferbench.widgets import TrainerPanel, saved
 from pufferbench.widgets import panel as panel_module
 
 from .conftest import our_threads, wait_for
@@ -142,7 +142,7 @@ def test_displayed_twice_over_live_view_and_picture_which_pause_refreshes(panel,
         shown.append(("live", sorted(content)) if raw else ("picture", content.data))
         return Handle()
 
-    monkeypatch.setattr(panel_module, "display", display)
+    monkeypatch.setattr(saved, "display", display)
     panel._ipython_display_()
     assert shown[0] == ("live", ["application/vnd.jupyter.widget-view+json", "text/plain"])
     assert shown[1][0] == "picture"
@@ -151,7 +151,7 @@ def test_displayed_twice_over_live_view_and_picture_which_pause_refreshes(panel,
     kind, html = shown[2]
     assert kind == "update"
     assert "paused at update 1" in html
-    assert panel.status.cover in html  # by which the live view hides it
+    assert f"pb-saved-{panel.model_id}" in html  # by which the live view hides it
 
 
 def test_repr_says_what_it_is(panel):

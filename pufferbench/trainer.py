@@ -70,9 +70,9 @@ class PuffeRL(LiveOptions):
         learner: what computes the gradients, see :mod:`pufferbench.learner`; ``learner.name`` says which.
         update, global_step: updates done, and steps in them, counted over all agents.
         snapshot: the weights at the last update boundary.
-        gate: called before every update, env step, pass over the batch and minibatch (where these are compiled: every few
-            milliseconds); it may block (a pause) or raise :class:`StopTraining`. The partly done update is
-            dropped, the trainer stays usable.
+        gate: called before every update, env step, pass over the batch and minibatch (where these are compiled:
+            every few milliseconds); it may block (a pause) or raise :class:`StopTraining`. The partly done update
+            is dropped, the trainer stays usable.
         last_record: what :meth:`mean_and_log` returned last.
     """
 

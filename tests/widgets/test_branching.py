@@ -109,7 +109,7 @@ def test_two_trainers_in_turns(make_trainer):
     rows = view.both.rows()
     assert (np.diff(rows[:, 0]) >= 0).all()
     assert len(rows) == a.update - 1 + b.update - 1
-    assert [len(knobs) for knobs in view.knobs] == [8, 8]
+    assert [len(knobs) for knobs in view.knobs] == [len(a.config.live())] * 2
     assert [status.state for status in view.statuses] == ["paused", "paused"]
     view.close()
     view.close()

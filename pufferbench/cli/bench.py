@@ -22,6 +22,7 @@ FOREIGN_LOAD = 0.9  # less of a core than this while measuring, and we were not 
 COMMANDS = {
     "train": "pufferbench.cli.bench_train",
     "ablate": "pufferbench.cli.bench_ablate",
+    "lstm": "pufferbench.cli.bench_lstm",
     "ocean": "pufferbench.cli.bench_ocean",
     "learn": "pufferbench.cli.bench_learn",
     "vector": "pufferbench.cli.bench_vector",

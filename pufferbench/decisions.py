@@ -17,6 +17,7 @@ from torch.distributions import Normal
 
 from pufferbench import recurrent
 from pufferbench.distributions import actions_of
+from pufferbench.policies import check_outputs
 from pufferbench.pytorch import (
     Logits,
     draw_noise,
@@ -71,6 +72,12 @@ class Thinker:
         self._memory = None
         if seed is not None:
             self._generator.manual_seed(seed)
+
+    @torch.inference_mode()
+    def check(self, observations: np.ndarray) -> None:
+        """Raises ValueError, or what torch raises, when the policy is for other observations or actions."""
+        said = recurrent.first_step(self.policy, torch.from_numpy(np.array(observations)))
+        check_outputs(said, self.action_space, len(observations))
 
     @torch.inference_mode()
     def load(self, weights: Mapping[str, Tensor]) -> None:

@@ -108,6 +108,11 @@ def test_in_the_same_arena_the_person_has_one_seat() -> None:
         Match("ocean-pong", seat=2, players=2)
 
 
+def test_a_policy_for_another_game_is_refused_at_once() -> None:
+    with pytest.raises(PufferBenchError, match="this MLP does not fit ocean-pong, whose observations are"):
+        Match("ocean-pong", policy_for("ocean-cartpole"))
+
+
 def test_your_own_env_is_not_touched() -> None:
     env = pufferbench.make("ocean-breakout", num_envs=4)
     env.reset(0)

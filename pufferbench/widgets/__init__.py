@@ -4,6 +4,8 @@ Python side here, browser side in the ``.js`` and ``.css`` files beside it (anyw
 nothing from the net).
 """
 
+from pufferbench.widgets.ab import ABPanel
+from pufferbench.widgets.comparison import Comparison, compare
 from pufferbench.widgets.curves import Chart, Curves, Line
 from pufferbench.widgets.explain_gae import ExplainGAE, explain_gae
 from pufferbench.widgets.explain_lstm import ExplainLSTM, explain_lstm
@@ -24,7 +26,9 @@ from pufferbench.widgets.watching import Watch, watch
 from pufferbench.widgets.what_if import WhatIf, what_if
 
 __all__ = [
+    "ABPanel",
     "Chart",
+    "Comparison",
     "Curves",
     "ExplainGAE",
     "ExplainLSTM",
@@ -43,6 +47,7 @@ __all__ = [
     "TrainerPanel",
     "Watch",
     "WhatIf",
+    "compare",
     "explain_gae",
     "explain_lstm",
     "explain_ppo",

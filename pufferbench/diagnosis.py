@@ -202,7 +202,7 @@ def standing_still(records: Records) -> Finding | None:
 
 def no_episode_ends(records: Records) -> Finding | None:
     """Without ended episodes there is no return to show, and credit has no end."""
-    if len(records) < 30 or "episode_return_100" in records[-1] or sum(_values(records, "episodes")):
+    if len(records) < 30 or "episode_return_100" in records[-1] or any(_values(records, "episodes")):
         return None
     steps = records[-1]["global_step"] - records[0]["global_step"]
     return Finding(

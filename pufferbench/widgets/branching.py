@@ -83,7 +83,7 @@ class Branches(ipywidgets.VBox):
         if self.ab is not None:
             self.ab.close()
             self.ab = None
-            self.children = self.children[:2]
+            self.children = self._controls
         if self.session.rival is not None:
             self.session.rival.close()
             self.session.rival = None
@@ -134,7 +134,7 @@ class Branches(ipywidgets.VBox):
 
     def _show(self, trainer: Any) -> None:
         self.ab = ABPanel(self.session.trainer, trainer, a_has_panel=True)
-        self.children = (*self.children[:2], self.ab)
+        self.children = (*self._controls, self.ab)
         self.button.disabled, self.end.disabled = True, False
 
     def _refused(self, error: Exception) -> None:

@@ -55,10 +55,10 @@ class Branches(ipywidgets.VBox):
         self.button.on_click(lambda _: self._pressed())
         self.end.on_click(lambda _: self.close_branch())
         self.end.disabled = True
-        row = ipywidgets.HBox([self.option, self.factor, self.button, self.end, self.note]).add_class(
-            "pb-row"
-        )
-        super().__init__([row])
+        row = ipywidgets.HBox([self.option, self.factor, self.button, self.end]).add_class("pb-row")
+        self._controls = (row, self.note)
+        super().__init__(self._controls)
+        self.add_class("pb-branches")
         for widget in (self.option, self.factor, self.button, self.end):
             answer_during_cells(widget)
         if session.rival is not None:  # a panel that was here before had made one

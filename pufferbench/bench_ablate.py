@@ -127,7 +127,8 @@ def train(env: str, **options: Any) -> Trial:
     with PuffeRL(env=env, **options) as trainer:
         began = time.perf_counter()
         for record in trainer.steps():
-            curve.append(float(record.get("score_100", record.get("episode_return_100", math.nan))))
+            metric = "score_100" if "score_100" in record else "episode_return_100"
+            curve.append(float(record.get(metric, math.nan)))
         seconds = time.perf_counter() - began
         known = [score for score in curve if not math.isnan(score)]
         return Trial(

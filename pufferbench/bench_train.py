@@ -205,18 +205,17 @@ class Trainings:
 
     def about(self) -> dict[str, Any]:
         trainer, record = self.trainer, self.finished or self.trainer.last_record
-        learner = trainer.learner  # the fused one has threads of its own, torch's beside them sleep
-        threads = getattr(learner, "threads", learner.torch_threads)
+        learner = trainer.learner
         return {
             "learner": learner.name,
-            "threads": threads,
+            "threads": learner.threads,
             "score": record.get("score_100", record.get("episode_return_100", float("nan"))),
             "trained": record["global_step"],
             "memory": peak_memory(),
             "flops": flops_per_step(
                 trainer.policy, trainer.collector.observations, trainer.config.update_epochs
             ),
-            "limit": matmul_speed(threads, trainer.config.precision),
+            "limit": matmul_speed(learner.threads, trainer.config.precision),
         }
 
 

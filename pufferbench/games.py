@@ -137,7 +137,8 @@ class Game:
         self.steps += 1
         self.over = bool(self._ended.all())
         if len(infos):
-            self.statistics = {str(k): float(v) for k, v in infos[0].items() if isinstance(v, (int, float))}
+            numbers: dict[str, Any] = {str(k): v for k, v in infos[0].items() if np.isscalar(v)}
+            self.statistics = {name: float(number) for name, number in numbers.items()}
         if self.thinker is not None:
             self.thinker.forget(env.terminals | env.truncations)
         self._decision = None

@@ -17,6 +17,17 @@ from torch import Tensor
 from pufferbench.pytorch import Logits, log_prob_entropy
 
 
+class Experience(NamedTuple):
+    """The first six arguments of :func:`advantages`."""
+
+    rewards: Tensor
+    values: Tensor
+    terminals: Tensor
+    truncations: Tensor
+    final_values: Tensor
+    masks: Tensor
+
+
 def advantages(
     rewards: Tensor,
     values: Tensor,

@@ -93,10 +93,13 @@ def _usual_keys(space: Any) -> dict[str, Any]:
         keys: dict[str, Any] = {str(index): index for index in range(min(10, int(space.n)))}
         return keys | ({"ArrowLeft": 0, "ArrowRight": 1} if space.n == 2 else {})
     keys = {}
-    many = isinstance(space, spaces.MultiDiscrete)
-    middle = space.nvec // 2 if many else np.clip(np.zeros(space.shape, space.dtype), space.low, space.high)
-    low = np.zeros_like(middle) if many else np.maximum(space.low, -1)
-    high = space.nvec - 1 if many else np.minimum(space.high, 1)
+    if isinstance(space, spaces.MultiDiscrete):
+        middle, low, high = space.nvec // 2, np.zeros_like(space.nvec), space.nvec - 1
+    elif isinstance(space, spaces.Box):
+        middle = np.clip(np.zeros(space.shape, space.dtype), space.low, space.high)
+        low, high = np.maximum(space.low, -1), np.minimum(space.high, 1)
+    else:
+        raise TypeError(f"there are keys for Discrete, MultiDiscrete and Box actions, not for {space}")
     for index, pair in zip(range(middle.size), ARROWS, strict=False):
         for key, end in zip(pair, (low, high), strict=True):
             action = middle.copy()

@@ -36,10 +36,12 @@ class Learner(Protocol):
     """How a policy acts, judges, and gets its gradients.
 
     Attributes:
+        threads: that it computes in, torch's or its own.
         torch_threads: that torch may use meanwhile.
     """
 
     name: str
+    threads: int
     torch_threads: int
 
     def act(
@@ -158,7 +160,7 @@ class Autograd:
         max_decisions: int | None = None,
         torch_threads: int = 1,
     ) -> None:
-        self.max_decisions, self.torch_threads = max_decisions, torch_threads
+        self.max_decisions, self.threads, self.torch_threads = max_decisions, torch_threads, torch_threads
         self.policy, self._cast = policy, cast or (lambda function: function)
         self._forward = self._cast(forward)
 
@@ -281,7 +283,7 @@ class RecurrentHalves(RecurrentAutograd):
 
     def __init__(self, policy: nn.Module, *args: Any) -> None:
         super().__init__(policy, *args)
-        self._halves, self.torch_threads = Halves(self.torch_threads), 1
+        self._halves, self.threads, self.torch_threads = Halves(self.threads), min(2, self.threads), 1
         self._cells = int(self.policy.cell.hidden_size)  # type: ignore[union-attr, arg-type]
 
     def act(

@@ -201,7 +201,7 @@ def profile_trainer(trainer: Any, updates: int = 4) -> Profile:
         seconds["other"] += scale * found[phase]
     parts = {name: busy * seconds[name] / steps for name in TRAINING}
     parts["idle"] = (1 - busy) * wall / steps
-    threads = trainer.config.torch_threads
+    threads = trainer.learner.threads
     flops = flops_per_step(trainer.policy, trainer.env.observations, trainer.config.update_epochs)
     limits = []
     if trainer.device.type == "cpu":

@@ -11,14 +11,14 @@ A segment is what one row (an agent) did during a rollout. Two of PufferLib's ad
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from pufferbench.config import TrainConfig
-from pufferbench.kernels import advantages, normalized
+from pufferbench.kernels import Experience, advantages, normalized
 
 if TYPE_CHECKING:
     from pufferbench.learner import Learner
@@ -35,7 +35,7 @@ class Segments:
     """
 
     def __init__(
-        self, learner: Learner, batch: dict[str, Tensor], experience: Sequence[Tensor], places: Tensor
+        self, learner: Learner, batch: dict[str, Tensor], experience: Experience, places: Tensor
     ) -> None:
         self.learner, self.batch, self.experience, self.places = learner, batch, experience, places
         self.acting = (places >= 0).any(0).nonzero().squeeze(1)  # rows that did not wait all the time
@@ -100,9 +100,8 @@ class Segments:
         decisions = places[used]
         ratios = torch.ones(used.shape, device=used.device)
         ratios[used] = (self.learner.logprobs(batch, index) - batch["logprobs"][decisions]).exp()
-        columns: Any = [part[:, rows] for part in self.experience]
-        found, _ = advantages(
-            *columns, config.gamma, config.gae_lambda, ratios, config.rho_clip, config.c_clip
-        )
+        columns = Experience._make(part[:, rows] for part in self.experience)
+        clips = config.rho_clip, config.c_clip
+        found, _ = advantages(*columns, config.gamma, config.gae_lambda, ratios, *clips)
         batch["advantages"][decisions] = found[used]
         batch["returns"][decisions] = batch["values"][decisions] + found[used]

@@ -28,7 +28,7 @@ from pufferbench.config import TrainConfig, check_device, check_options, resolve
 from pufferbench.emulation import as_puffer
 from pufferbench.env import PufferEnv, game_seed
 from pufferbench.errors import PufferBenchError
-from pufferbench.kernels import LOSS_STATISTICS, Objective, advantages, explained_variance
+from pufferbench.kernels import LOSS_STATISTICS, Experience, Objective, advantages, explained_variance
 from pufferbench.learner import choose_learner, minibatches
 from pufferbench.live import LiveOptions, Requests
 from pufferbench.meters import EpisodeMeter, Stopwatch
@@ -193,7 +193,7 @@ class PuffeRL(LiveOptions):
         ends = rollout.terminals, rollout.truncations
         clip = config.reward_clip or math.inf
         parts = (rollout.rewards.clamp(-clip, clip), rollout.values, *ends, final_values, rollout.masks)
-        experience: Any = tuple(send(part, self.device) for part in parts)
+        experience = Experience._make(send(part, self.device) for part in parts)
         advantage, used = advantages(*experience, config.gamma, config.gae_lambda)
         batch = rollout.batch(advantage, used)
         if config.advantage == "puff" or config.prioritize:

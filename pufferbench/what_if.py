@@ -118,7 +118,7 @@ class QuickTraining:
         return Curve(grid, values, time.perf_counter() - began, failure)
 
     def _env(self, num_envs: int) -> PufferEnv:
-        envs: dict[int, PufferEnv] = self._local.__dict__
+        envs: dict[Any, PufferEnv] = self._local.__dict__
         if num_envs not in envs:
             envs[num_envs] = make(self.spec.id, **{**self.spec.preset().get("env", {}), "num_envs": num_envs})
         return envs[num_envs]

@@ -56,8 +56,7 @@ class ActorCritic(nn.Module):
                 (:class:`pufferbench.distributions.SquashedNormal`). Otherwise those outside are cut off.
         """
         check_choice("log_std", log_std, ("parameter", "state"))
-        continuous = isinstance(action_space, spaces.Box)
-        if log_std == "state" and not continuous:
+        if log_std == "state" and not isinstance(action_space, spaces.Box):
             raise ValueError(f"log_std='state' is for actions that are a Box, not {action_space}")
         if squash and not (isinstance(action_space, spaces.Box) and action_space.is_bounded()):
             raise ValueError(f"squash=True is for actions that are a Box with bounds, not {action_space}")

@@ -94,8 +94,8 @@ def compare_scores(runs: Any, metric: str = METRIC) -> list[Score]:
     if len(envs) > 1:
         for env in envs:
             own = [run for run in loaded if run.env == env]
-            low, high = min(score[id(run)] for run in own), max(score[id(run)] for run in own)
-            score |= {id(run): (score[id(run)] - low) / ((high - low) or 1.0) for run in own}
+            worst, best = min(score[id(run)] for run in own), max(score[id(run)] for run in own)
+            score |= {id(run): (score[id(run)] - worst) / ((best - worst) or 1.0) for run in own}
     result = []
     for label, members in groups(loaded, across_envs=True).items():
         by_env: dict[str, list[float]] = {}

@@ -53,7 +53,7 @@ class ExplainLSTM(Explainer):
         bottom = top + ROW * len(states)
         plot = Plot((LEFT, bottom + 50, WIDTH, 70), (-0.5, len(found.ended) - 0.5), _limits(found),
                     y_label="value that the policy expects, and reward", x_label="step")  # fmt: skip
-        for step in np.flatnonzero(found.rewards):
+        for step in np.flatnonzero(found.rewards).tolist():
             plot.bar(
                 float(step),
                 found.rewards[step],
@@ -65,7 +65,7 @@ class ExplainLSTM(Explainer):
         plot.legend(("value", "blue", ""), ("reward", "green", ""))
         parts.append(str(plot))
         side = WIDTH / len(found.ended)
-        for step in np.flatnonzero(found.ended):
+        for step in np.flatnonzero(found.ended).tolist():
             x = LEFT + side * (step + 1)
             words = tip(f"an episode ends with step {step}")
             for y1, y2 in ((18, bottom), (bottom + 50, bottom + 120)):

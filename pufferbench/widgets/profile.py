@@ -83,7 +83,7 @@ def measure(target: Any) -> Profile:
 
 def draw(profile: Profile, label: str) -> str:
     """The bars: one for each part, and under a line one for each limit, all on one scale."""
-    longest = max(part.seconds for part in (*profile.parts, *profile.limits))
+    longest = max([part.seconds for part in profile.parts] + [limit.seconds for limit in profile.limits])
     scale = (WIDTH - LEFT - RIGHT) / longest
     rows = [
         svg.text(0, 18, profile.title, class_="pb-heading"),

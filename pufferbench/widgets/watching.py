@@ -306,7 +306,7 @@ class Watch(GameView):
     def picture(self) -> tuple[bytes | None, str]:
         """The present picture."""
         words = f"{self.title}, played by the agent ({self._shown_version.label}): {self._note()}."
-        return self.screen.pictures[0] or None, words
+        return next(iter(self.screen.pictures), None) or None, words
 
     def release(self) -> None:
         self.screen.period = 0.0

@@ -34,6 +34,7 @@ NAMES = LABELS | {
 FIRST = ("learning_rate", "ent_coef", "gamma", "gae_lambda", "clip_coef", "update_epochs", *list(NAMES)[-4:])
 AXES = {"learning_rate": (3e-4, 1e-1, 0)}  # of the map, where a slider's range has too much of the same
 CELLS = 9  # along each side of the heat map
+DIGITS = 4  # of returns, after the point: in the browser
 BETWEEN = 0.04  # s between two drawings: more than a screen shows is wasted
 
 
@@ -48,7 +49,7 @@ class Plots(anywidget.AnyWidget):
     before = traitlets.Dict().tag(sync=True)
     range = traitlets.List([0.0, 1.0]).tag(sync=True)
     heat = traitlets.Dict().tag(sync=True)
-    place = traitlets.List().tag(sync=True)  # the cell nearest to the sliders
+    place: Any = traitlets.List().tag(sync=True)  # the cell nearest to the sliders
 
 
 class WhatIf(Saved):
@@ -97,8 +98,8 @@ class WhatIf(Saved):
         self.reset_button = ipywidgets.Button(
             description="Reset", icon="undo", tooltip="All sliders back to where they were at first"
         )
-        self.reset_button.on_click(lambda _: self.set(**self._start))
         self._start = self.values
+        self.reset_button.on_click(lambda _: self.set(**self._start))
         knobs = ipywidgets.Box([self._row(name) for name in names]).add_class("pb-what-if-knobs")
         row = ipywidgets.HBox(
             [self.reset_button, self.x, self.y, self.fill_button], layout={"flex_flow": "row wrap"}
@@ -181,7 +182,7 @@ class WhatIf(Saved):
         else:
             slider = make_slider(option, value)
         slider.continuous_update = True  # the whole point
-        slider.observe(lambda _: self._following or self._ask(), names="value")
+        slider.observe(lambda _: self._moved(), names="value")
         return slider
 
     def _row(self, name: str) -> ipywidgets.HBox:
@@ -193,6 +194,10 @@ class WhatIf(Saved):
             .add_class("pb-knob")
             .add_class(f"pb-knob-{name}")
         )
+
+    def _moved(self) -> None:
+        if not self._following:
+            self._ask()
 
     def _ask(self) -> None:
         self._began = time.monotonic()
@@ -263,7 +268,7 @@ class WhatIf(Saved):
 
     def _widen(self, answer: Answer) -> list[float]:
         """The y axis only grows: curves of one position can be compared with those of another."""
-        returns = answer.returns[np.isfinite(answer.returns)]
+        returns = answer.returns[np.isfinite(answer.returns)].round(DIGITS)
         if len(returns):
             low, high = float(min(returns.min(), 0.0)), float(returns.max())
             if self._range is not None:
@@ -335,7 +340,7 @@ def draw(title: str, answer: Answer, heat: HeatMap | None) -> bytes:
 
 
 def _numbers(values: np.ndarray) -> list[float | None]:
-    return [None if math.isnan(value) else round(value, 4) for value in values.tolist()]
+    return [None if math.isnan(value) else round(value, DIGITS) for value in values.tolist()]
 
 
 def nearest_to(values: Sequence[float], value: float, log: bool) -> int:

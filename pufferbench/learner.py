@@ -72,7 +72,10 @@ class Learner(Protocol):
         """
 
     def logprobs(self, batch: Mapping[str, Tensor], index: Tensor) -> Tensor:
-        """Log probabilities, now, of the actions of the decisions in ``index``, without gradient."""
+        """Log probabilities, now, of the actions of the decisions in ``index``, without gradient.
+
+        In the order of ``index``; of rows of a recurrent policy: of time, then as the rows are in ``index``.
+        """
 
     def epoch(
         self,
@@ -214,7 +217,11 @@ class Autograd:
                 part, logits, _ = self.again(batch, piece)
                 return log_prob_entropy(logits, part["actions"], part.get("action_masks"))[0]
 
-        return torch.cat(list(self.each(judge, self.pieces(batch, index))))
+        pieces = self.pieces(batch, index)
+        found = torch.empty_like(batch["logprobs"])
+        for piece, theirs in zip(pieces, self.each(judge, pieces), strict=True):
+            found[self.decisions(batch, piece)] = theirs  # whose order, with a recurrent policy, is by time first
+        return found[self.decisions(batch, index)]
 
     def epoch(self, *_: Any) -> None:
         return None

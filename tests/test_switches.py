@@ -78,9 +78,10 @@ def test_puff_advantages_are_those_of_the_policy_as_it_is_now(learner):
     assert torch.equal(found[:, others], before["advantages"].view(16, 64)[:, others])
 
 
+@pytest.mark.parametrize("largest", [None, 100])
 @pytest.mark.parametrize("learner", LEARNERS)
-def test_log_probabilities_are_those_that_it_played_with(learner):
-    trainer = made(learner)
+def test_log_probabilities_are_those_that_it_played_with(learner, largest):
+    trainer = made(learner, max_minibatch_size=largest)
     trainer.evaluate()
     batch, _ = trainer._batch()
     index = torch.arange(64 if learner == "recurrent" else 16 * 64)

@@ -101,9 +101,9 @@ def compare_scores(runs: Any, metric: str = METRIC) -> list[Score]:
         by_env: dict[str, list[float]] = {}
         for run in members:
             by_env.setdefault(run.env, []).append(score[id(run)])
-        interval = bootstrap(by_env)
+        low, high = bootstrap(by_env)
         everything = [value for values in by_env.values() for value in values]
-        result.append(Score(label, float(iqm(everything)), *map(float, interval), by_env))
+        result.append(Score(label, float(iqm(everything)), float(low), float(high), by_env))
     return result
 
 

@@ -56,7 +56,7 @@ class Branches(ipywidgets.VBox):
         self.end.on_click(lambda _: self.close_branch())
         self.end.disabled = True
         row = ipywidgets.HBox([self.option, self.factor, self.button, self.end]).add_class("pb-row")
-        self._controls = (row, self.note)
+        self._controls = [row, self.note]
         super().__init__(self._controls)
         self.add_class("pb-branches")
         for widget in (self.option, self.factor, self.button, self.end):
@@ -134,7 +134,7 @@ class Branches(ipywidgets.VBox):
 
     def _show(self, trainer: Any) -> None:
         self.ab = ABPanel(self.session.trainer, trainer, a_has_panel=True)
-        self.children = (*self._controls, self.ab)
+        self.children = [*self._controls, self.ab]
         self.button.disabled, self.end.disabled = True, False
 
     def _refused(self, error: Exception) -> None:

@@ -220,7 +220,9 @@ class Autograd:
         pieces = self.pieces(batch, index)
         found = torch.empty_like(batch["logprobs"])
         for piece, theirs in zip(pieces, self.each(judge, pieces), strict=True):
-            found[self.decisions(batch, piece)] = theirs  # whose order, with a recurrent policy, is by time first
+            found[self.decisions(batch, piece)] = (
+                theirs  # whose order, with a recurrent policy, is by time first
+            )
         return found[self.decisions(batch, index)]
 
     def epoch(self, *_: Any) -> None:

@@ -7,7 +7,6 @@ few rows at a time go all the way from observations to gradients, in compiled co
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import accumulate
 
@@ -24,6 +23,7 @@ from pufferbench.kernels import LOSS_STATISTICS, Objective
 from pufferbench.optimizers import Muon
 from pufferbench.policies import MLP
 from pufferbench.rollout import Rollout
+from pufferbench.second_thread import SecondThread
 
 PARTS = 2  # a minibatch is always summed up in two halves, so that one thread and two give the same bits
 NO_MASKS = np.ones((0, 0), np.bool_)  # every action is legal
@@ -64,7 +64,7 @@ class Fused:
         self.net = kernels.network(policy.inputs, policy.hidden_size, starts)
         self.work = [kernels.work(self.net) for _ in range(PARTS)]
         self.threads = threads
-        self._pool = ThreadPoolExecutor(1, "pufferbench-fused") if threads > 1 else None
+        self._pool = SecondThread("pufferbench-fused") if threads > 1 else None
         self._layers = [policy.hidden.weight, policy.hidden.bias, policy.heads.weight, policy.heads.bias]
         self._gradients = Layers(*(np.zeros(layer.shape, np.float32) for layer in self._layers))
         self._tensors = [*policy.parameters(), *policy.buffers()]

@@ -7,10 +7,12 @@ work is cut into the same halves whether or not there is a second thread, one th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 
 import torch
+
+from pufferbench.second_thread import SecondThread
 
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
@@ -26,10 +28,8 @@ class Halves:
     """
 
     def __init__(self, threads: int) -> None:
-        one = (1,)
-        self._pool = (
-            ThreadPoolExecutor(1, "pufferbench-half", torch.set_num_threads, one) if threads > 1 else None
-        )
+        begin = partial(torch.set_num_threads, 1)  # of that thread
+        self._pool = SecondThread("pufferbench-half", begin) if threads > 1 else None
 
     def each(self, function: Callable[[Piece], Result], pieces: Sequence[Piece]) -> Iterator[Result]:
         """``function`` of each of ``pieces``, in their order, two at a time.

@@ -46,6 +46,7 @@ USUAL: dict[str, Any] = {
     "lr_schedule": "linear",
     "gamma": 0.98,
     "ent_coef": 0.01,
+    "torch_threads": 1,  # each training has a thread of its own already
 }
 
 
@@ -71,8 +72,13 @@ class QuickTraining:
         self._local = threading.local()  # an env must not be stepped by two threads
 
     def options(self) -> dict[str, Option]:
-        """What can be asked for: the options that are safe to turn, and the sizes."""
-        live = {name: about for name, about in describe(TrainConfig).items() if about.live}
+        """What can be asked for: the options that are safe to turn and do something, and the sizes."""
+        config = TrainConfig(**{k: v for k, v in self.settings.items() if k in describe(TrainConfig)})
+        live = {
+            name: about
+            for name, about in describe(TrainConfig).items()
+            if about.live and about.matters(config)
+        }
         return live | SIZES
 
     def checked(self, changes: Mapping[str, Any]) -> dict[str, Any]:

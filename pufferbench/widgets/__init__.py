@@ -24,6 +24,7 @@ from pufferbench.widgets.value_map import value_map
 from pufferbench.widgets.viewer import LiveAgent
 from pufferbench.widgets.watching import Watch, watch
 from pufferbench.widgets.what_if import WhatIf, what_if
+from pufferbench.widgets.workbench import Workbench
 
 __all__ = [
     "ABPanel",
@@ -47,6 +48,7 @@ __all__ = [
     "TrainerPanel",
     "Watch",
     "WhatIf",
+    "Workbench",
     "compare",
     "explain_gae",
     "explain_lstm",

@@ -205,13 +205,13 @@ def profile_trainer(trainer: Any, updates: int = 4) -> Profile:
     flops = flops_per_step(trainer.policy, trainer.env.observations, trainer.config.update_epochs)
     limits = []
     if trainer.device.type == "cpu":
-        rate = matmul_speed(threads)
+        rate = matmul_speed(threads, trainer.config.precision)
         limits.append(
             Limit(
                 "arithmetic",
                 flops / rate,
                 f"the network's matrix products alone: {flops:,.0f} floating-point operations per step at the "
-                f"{rate / 1e9:.0f} GFLOP/s that products reach here in {threads} thread{'s' * (threads > 1)}",
+                f"{rate / 1e9:.0f} GFLOP/s that torch's products reach here in {threads} thread{'s' * (threads > 1)}",
             )
         )
     name = getattr(trainer.env.spec, "id", None) or type(trainer.env).__name__
@@ -268,7 +268,7 @@ def points(trainer: Any) -> list[tuple[Any, str, str]]:
         (trainer.learner, "gradients", "other"),
         (trainer.learner, "again", "forward"),
         (learner, "ppo_loss", "loss"),
-        (torch.Tensor, "backward", "backward"),
+        (torch.autograd, "grad", "backward"),
     ]
 
 

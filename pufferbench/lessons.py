@@ -8,6 +8,7 @@ from pathlib import Path
 from pufferbench.errors import PufferBenchError, did_you_mean
 
 FOLDER = "pufferbench-lab"  # the working copy, in the folder where `puffer lab` is started
+SOLUTIONS = "solutions"  # beside the lessons; stays behind when they are copied
 
 
 class UnknownLesson(PufferBenchError):
@@ -49,8 +50,9 @@ def find(lesson: str, folder: Path | None = None) -> str:
 def working_copy(folder: str | Path, origin: Path | None = None) -> list[str]:
     """Copy into ``folder`` every file of the lessons that it does not have; returns what was copied.
 
-    What is there is never overwritten: it may hold a learner's work. So a lesson that came with a newer
-    version appears, and one that was changed stays.
+    Solutions of the exercises are not: who wants one must ask for it. What is there is never
+    overwritten: it may hold a learner's work. So a lesson that came with a newer version appears,
+    and one that was changed stays.
     """
     origin = origin or source()
     copied = []
@@ -58,7 +60,7 @@ def working_copy(folder: str | Path, origin: Path | None = None) -> list[str]:
         relative = path.relative_to(origin)
         hidden = any(part.startswith((".", "__pycache__")) for part in relative.parts)
         target = Path(folder) / relative
-        if hidden or path.is_dir() or target.exists():
+        if hidden or relative.parts[0] == SOLUTIONS or path.is_dir() or target.exists():
             continue
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -24,6 +25,8 @@ def origin(tmp_path: Path) -> Path:
     folder = tmp_path / "shipped"
     (folder / "pictures").mkdir(parents=True)
     (folder / ".ipynb_checkpoints").mkdir()
+    (folder / "solutions").mkdir()
+    (folder / "solutions" / "01_environments.ipynb").write_text("solution", encoding="utf-8")
     for name in ("00_quickstart.ipynb", "01_environments.ipynb", "02_entropy.ipynb", "pictures/panel.png"):
         (folder / name).write_text(f"shipped {name}", encoding="utf-8")
     (folder / ".ipynb_checkpoints" / "00_quickstart-checkpoint.ipynb").write_text("", encoding="utf-8")
@@ -37,7 +40,7 @@ def copy(tmp_path: Path, origin: Path) -> Path:
     return folder
 
 
-def test_copies_everything_but_jupyters_own_files(copy: Path) -> None:
+def test_copies_everything_but_solutions_and_jupyters_own_files(copy: Path) -> None:
     found = sorted(path.relative_to(copy).as_posix() for path in copy.rglob("*") if path.is_file())
     assert found == ["00_quickstart.ipynb", "01_environments.ipynb", "02_entropy.ipynb", "pictures/panel.png"]
 
@@ -86,6 +89,19 @@ def test_unknown_and_ambiguous_lessons(origin: Path) -> None:
 
 def test_this_installation_has_the_quickstart() -> None:
     assert "00_quickstart.ipynb" in lessons.lessons()
+
+
+def test_the_map_has_a_row_for_every_lesson_and_its_links_lead_somewhere() -> None:
+    text = (lessons.source() / "README.md").read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("| [")]
+    assert [row.split("](")[1].split(")")[0] for row in rows] == lessons.lessons()
+    for target in re.findall(r"\]\((?!https?://)([^)#]+)\)", text):
+        assert (lessons.source() / target).exists(), target
+
+
+def test_every_solution_is_one_of_a_lesson() -> None:
+    found = sorted(path.name for path in (lessons.source() / lessons.SOLUTIONS).glob("*.ipynb"))
+    assert found and set(found) <= set(lessons.lessons())
 
 
 def test_an_unknown_lesson_writes_nothing(tmp_path: Path) -> None:

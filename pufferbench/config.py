@@ -11,6 +11,7 @@ import math
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 from pufferbench.errors import did_you_mean
@@ -208,6 +209,11 @@ def resolve(explicit: Mapping[str, Any], preset: Mapping[str, Any], rows: int) -
 
 def _horizon(batch_size: int | None, horizon: int | None, rows: int) -> int:
     """Steps of each agent per update, from whichever of the two sizes is given."""
+    if batch_size is not None and horizon is not None and rows <= batch_size < rows * horizon:
+        raise ConfigError(
+            f"bptt_horizon {horizon} is longer than the batch: {rows} agents x {horizon} steps = {rows * horizon}, "
+            f"more than batch_size {batch_size}; take bptt_horizon {batch_size // rows}, or leave one of the two out"
+        )
     if batch_size is not None and batch_size % rows:
         lower = batch_size // rows * rows
         near = f"{lower} or {lower + rows}" if lower else f"{rows}"
@@ -228,7 +234,7 @@ def _horizon(batch_size: int | None, horizon: int | None, rows: int) -> int:
 def _minibatch_size(batch_size: int) -> int:
     """About a quarter of the batch, at most about 8192; a divisor in any case."""
     fewest = max(4, math.ceil(batch_size / 8192))
-    counts = (*range(fewest, 8 * fewest), *range(fewest, 0, -1))
+    counts = chain(range(fewest, 8 * fewest), range(fewest, 0, -1))
     count = next(n for n in counts if batch_size % n == 0)
     return batch_size // count
 

@@ -17,7 +17,6 @@ from torch.distributions import Normal
 
 from pufferbench import recurrent
 from pufferbench.distributions import actions_of
-from pufferbench.policies import check_outputs
 from pufferbench.pytorch import (
     Logits,
     draw_noise,
@@ -74,11 +73,6 @@ class Thinker:
             self._generator.manual_seed(seed)
 
     @torch.inference_mode()
-    def check(self, observations: np.ndarray) -> None:
-        """Raises ValueError, or what torch raises, when the policy is for other observations or actions."""
-        said = recurrent.first_step(self.policy, torch.from_numpy(np.array(observations)))
-        check_outputs(said, self.action_space, len(observations))
-
     @torch.inference_mode()
     def load(self, weights: Mapping[str, Tensor]) -> None:
         """Other weights, from the next step on."""

@@ -21,6 +21,7 @@ from pufferbench.fused_play import Player, player_for
 from pufferbench.fused_steps import Layers, adam_of, flat, take_steps
 from pufferbench.kernels import LOSS_STATISTICS, Objective
 from pufferbench.optimizers import Muon
+from pufferbench.out_of_memory import room_for
 from pufferbench.policies import MLP
 from pufferbench.rollout import Rollout
 from pufferbench.second_thread import SecondThread
@@ -61,8 +62,9 @@ class Fused:
     def __init__(self, policy: MLP, threads: int = 1) -> None:
         self.policy = policy
         starts = np.array([0, *accumulate(policy.sizes)])
-        self.net = kernels.network(policy.inputs, policy.hidden_size, starts)
-        self.work = [kernels.work(self.net) for _ in range(PARTS)]
+        with room_for("the fused learner's arrays", "take a smaller hidden_size, or learner='autograd'"):
+            self.net = kernels.network(policy.inputs, policy.hidden_size, starts)
+            self.work = [kernels.work(self.net) for _ in range(PARTS)]
         self.threads = threads
         self._pool = SecondThread("pufferbench-fused") if threads > 1 else None
         self._layers = [policy.hidden.weight, policy.hidden.bias, policy.heads.weight, policy.heads.bias]

@@ -7,6 +7,7 @@ import io
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
 
 from pufferbench.decisions import Decision, Thinker
@@ -14,6 +15,7 @@ from pufferbench.env import PufferEnv
 from pufferbench.episodes import Episode, Recorder
 from pufferbench.errors import PufferBenchError
 from pufferbench.play import random_actions
+from pufferbench.policies import check_fit
 from pufferbench.vector.emulate import emulate
 from pufferbench.vector.make import make
 
@@ -82,15 +84,12 @@ class Game:
         policy = policy_of(policy)
         self.thinker = None if policy is None else Thinker(policy, self.env.action_space, seed, greedy)
         self.start(seed)
-        try:
-            if self.thinker is not None:
-                self.thinker.check(self.env.observations)
-        except (RuntimeError, ValueError) as error:  # what torch says of a policy for other observations
-            self.close()
-            raise PufferBenchError(
-                f"this {type(policy).__name__} does not fit {self.title}, whose observations are "
-                f"{self.env.observation_space} and actions {self.env.action_space}: {error}"
-            ) from error
+        if self.thinker is not None:
+            try:
+                check_fit(self.thinker.policy, self.env, torch.tensor(self.env.observations), self.title)
+            except PufferBenchError:
+                self.close()
+                raise
 
     def start(self, seed: int) -> None:
         """A new episode."""

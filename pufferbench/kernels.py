@@ -14,6 +14,7 @@ import torch
 from numba import njit
 from torch import Tensor
 
+from pufferbench.out_of_memory import SMALLER_BATCH, room_for
 from pufferbench.pytorch import Logits, log_prob_entropy
 
 
@@ -76,7 +77,8 @@ def advantages(
     if rewards.device.type != "cpu":
         return advantages_torch(*parts, gamma, gae_lambda, ratios, rho_clip, c_clip)
     arrays = [tensor.numpy() for tensor in (*parts, ratios)]
-    result, used = np.zeros(rewards.shape, np.float32), np.zeros(rewards.shape, np.bool_)
+    with room_for("the advantages of an update", SMALLER_BATCH):
+        result, used = np.zeros(rewards.shape, np.float32), np.zeros(rewards.shape, np.bool_)
     _advantages_numba(*arrays, *map(np.float32, numbers), result, used)
     return torch.from_numpy(result), torch.from_numpy(used)
 

@@ -21,6 +21,7 @@ from pufferbench.fused_play import Player
 from pufferbench.halves import Halves
 from pufferbench.kernels import LOSS_STATISTICS, Objective, ppo_loss
 from pufferbench.optimizers import Muon
+from pufferbench.out_of_memory import room_for
 from pufferbench.policies import MLP, name_of
 from pufferbench.pytorch import Logits, in_bfloat16, log_prob_entropy, sample, send
 from pufferbench.recurrent import RecurrentWrapper, is_recurrent, one_by_one, step
@@ -28,6 +29,7 @@ from pufferbench.rollout import Rollout
 from pufferbench.system import cores
 
 Result = TypeVar("Result")
+SMALLER_PARTS = "set max_minibatch_size, which changes nothing else, or take a smaller minibatch_size"
 WORTH_HALVES = 2**15  # rows x cells (x steps); less is done before another thread has woken up
 Cast = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -191,11 +193,13 @@ class Autograd:
         parameters = [parameter for parameter in self.policy.parameters() if parameter.requires_grad]
 
         def learn(piece: Tensor) -> tuple[Any, ...]:
-            part, logits, value = self.again(batch, piece)
-            part["advantages"] = (part["advantages"] - mean) / scale
-            loss, statistics = ppo_loss(logits, value.flatten(), part, *coefs)
-            share = len(part["returns"]) / len(advantages)  # of means, so that they add up to the whole's
-            gradients = torch.autograd.grad(share * loss, parameters, allow_unused=True)
+            count = len(self.decisions(batch, piece))
+            share = count / len(advantages)  # of means, so that they add up to the whole's
+            with room_for(f"the layers' numbers of {count:,} steps, kept for the gradient,", SMALLER_PARTS):
+                part, logits, value = self.again(batch, piece)
+                part["advantages"] = (part["advantages"] - mean) / scale
+                loss, statistics = ppo_loss(logits, value.flatten(), part, *coefs)
+                gradients = torch.autograd.grad(share * loss, parameters, allow_unused=True)
             return share * loss.detach(), share * statistics, *gradients
 
         self.policy.zero_grad()

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from torch.distributions import Normal
 
 from pufferbench.distributions import SquashedNormal, actions_of, like, plain_entropy, plain_log_prob
+from pufferbench.out_of_memory import SMALLER_BATCH, room_for
 from pufferbench.recurrent import GRUWrapper as GRUWrapper
 from pufferbench.recurrent import LSTMWrapper as LSTMWrapper
 from pufferbench.spaces import FlatBox, Items, Layout, Numbers, Record
@@ -116,10 +117,11 @@ def draw_noise(
     action_space: spaces.Space, size: tuple[int, ...], generator: torch.Generator | None = None
 ) -> Tensor:
     """The randomness of ``size`` actions: uniform for choices, normal for Box dimensions. On the CPU."""
-    if isinstance(action_space, spaces.Box):
-        return torch.randn(*size, math.prod(action_space.shape), generator=generator)
-    choices = action_space.shape if isinstance(action_space, spaces.MultiDiscrete) else ()
-    return torch.rand(*size, *choices, generator=generator)
+    with room_for("the random numbers of an update", SMALLER_BATCH):
+        if isinstance(action_space, spaces.Box):
+            return torch.randn(*size, math.prod(action_space.shape), generator=generator)
+        choices = action_space.shape if isinstance(action_space, spaces.MultiDiscrete) else ()
+        return torch.rand(*size, *choices, generator=generator)
 
 
 def sample(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +11,7 @@ from torch import Tensor
 
 from pufferbench import policies
 from pufferbench.env import PufferEnv
-from pufferbench.errors import PufferBenchError
+from pufferbench.out_of_memory import SMALLER_BATCH, room_for
 from pufferbench.pytorch import send
 from pufferbench.recurrent import Memory, State
 from pufferbench.system import keep_freed_memory
@@ -72,7 +71,7 @@ class Rollout:
         shape: tuple[int, ...] = () if isinstance(env.action_space, spaces.Discrete) else (len(sizes),)
         self._box = env.action_space if isinstance(env.action_space, spaces.Box) else None
         kind = torch.int64 if self._box is None else torch.float32
-        self.actions = torch.zeros((horizon, rows, *shape), dtype=kind, device=device)
+        self.actions = _room("actions", (horizon, rows, *shape), kind, device)
         kind = torch.float32
         choices = isinstance(env.observation_space, (spaces.Discrete, spaces.MultiDiscrete))
         # Bytes may be the parts of a Dict: left as they are
@@ -81,18 +80,21 @@ class Rollout:
         self._device = device
         place = torch.device("cpu") if offload else device
         pinned = offload and device.type == "cuda"
-        self.observations = _room((horizon, rows, *env.observations.shape[1:]), kind, place, pinned)
-        self.logprobs = torch.zeros((horizon, rows), device=device)
-        self.values = torch.zeros((horizon + 1, rows), device=device)
-        self.rewards = torch.zeros(horizon, rows)
-        self.terminals = torch.zeros(horizon, rows, dtype=torch.bool)
-        self.truncations = torch.zeros(horizon, rows, dtype=torch.bool)
-        self.masks = torch.zeros(horizon + 1, rows, dtype=torch.bool)
+        seen = (horizon, rows, *env.observations.shape[1:])
+        self.observations = _room("observations", seen, kind, place, pinned)
+        cpu = torch.device("cpu")
+        self.logprobs = _room("log probabilities", (horizon, rows), torch.float32, device)
+        self.values = _room("values", (horizon + 1, rows), torch.float32, device)
+        self.rewards = _room("rewards", (horizon, rows), torch.float32, cpu)
+        self.terminals = _room("terminals", (horizon, rows), torch.bool, cpu)
+        self.truncations = _room("truncations", (horizon, rows), torch.bool, cpu)
+        self.masks = _room("masks", (horizon + 1, rows), torch.bool, cpu)
         self.action_masks: Tensor | None = None
         if env.action_masks is not None:
             shape = (horizon, rows, env.action_masks.shape[1])
-            self.action_masks = torch.zeros(shape, dtype=torch.bool, device=device)
-        self._order = torch.arange(horizon * rows).view(horizon, rows)
+            self.action_masks = _room("action masks", shape, torch.bool, device)
+        with room_for("the numbers of an update's steps", SMALLER_BATCH):
+            self._order = torch.arange(horizon * rows).view(horizon, rows)
         # Of each cut: places in _order, what was seen there, and the state of before the reset
         self._finals: list[tuple[Tensor, ...]] = []
         self.memory = Memory(fresh)
@@ -200,7 +202,10 @@ class Rollout:
         parts = {name: tensor.flatten(0, 1) for name, tensor in parts.items()}
         if not used.all():
             rows = used.flatten().nonzero().squeeze(1)  # rows that wait are in no loss
-            parts = {name: tensor.index_select(0, rows.to(tensor.device)) for name, tensor in parts.items()}
+            with room_for(f"the {len(rows):,} decisions of an update", SMALLER_BATCH):
+                parts = {
+                    name: tensor.index_select(0, rows.to(tensor.device)) for name, tensor in parts.items()
+                }
         if self.memory.start:
             parts["places"] = places_of(used)
             parts["ended"] = (self.terminals | self.truncations).to(used.device)
@@ -215,24 +220,18 @@ class Rollout:
         return ""
 
 
-def _room(shape: tuple[int, ...], kind: torch.dtype, device: torch.device, pinned: bool) -> Tensor:
-    """Zeros, for the largest part of a rollout.
+def _room(
+    name: str, shape: tuple[int, ...], kind: torch.dtype, device: torch.device, pinned: bool = False
+) -> Tensor:
+    """Zeros ``[steps, rows, ...]``, a part of a rollout.
 
     Raises:
-        PufferBenchError: there is no room for it.
+        OutOfMemory: there is no room for it.
     """
-    try:
+    on_the_cpu = ", or keep observations on the CPU: cpu_offload=True" if device.type == "cuda" else ""
+    what = (
+        f"the {name} of an update ({shape[0]:,} steps x {shape[1]:,} agents x {list(shape[2:])} "
+        f"{str(kind).removeprefix('torch.')}, on {device})"
+    )
+    with room_for(what, f"{SMALLER_BATCH}{on_the_cpu}"):
         return torch.zeros(shape, dtype=kind, device=device, pin_memory=pinned)
-    except (
-        RuntimeError,
-        MemoryError,
-    ) as error:  # torch.OutOfMemoryError is a RuntimeError; the CPU has no name for it
-        if "memory" not in str(error):
-            raise
-        gigabytes = math.prod(shape) * kind.itemsize / 1e9
-        there = ", or keep them on the CPU: cpu_offload=True" if device.type == "cuda" else ""
-        raise PufferBenchError(
-            f"out of memory: the observations of an update need {gigabytes:,.1f} GB on {device} ({shape[0]} steps x "
-            f"{shape[1]} agents x {list(shape[2:])} {str(kind).removeprefix('torch.')}); take a smaller batch_size or "
-            f"num_envs{there}"
-        ) from error

@@ -203,17 +203,16 @@ class PuffeRL(LiveOptions):
     def _learn(self, batch: dict[str, Tensor], rows: Segments | None) -> dict[str, float]:
         """``update_epochs`` passes over what :meth:`_batch` gave; returns the means of the losses."""
         config, policy, returns = self.config, self.policy, batch["returns"]
-        self._check_finite(returns, "a return or value")  # before they get into any statistics
+        self._check_finite(batch["observations"], "an observation")  # before they get into any statistics
+        self._check_finite(returns, "a return or value")
         result = {"explained_variance": explained_variance(batch["values"], returns)}
         # The value loss is measured against the error of a constant (and at least 1 % of the mean): so it
         # weighs the same beside the policy loss, whatever the size of the rewards
         constant_error = (returns - batch["values"].mean()).square().mean() + (0.01 * returns.mean()).square()
+        vf_coef = config.vf_coef / (constant_error.item() + 1e-8)
+        vf_clip = config.vf_clip_coef * returns.std(correction=0).item() or math.inf
         objective = Objective(
-            config.clip_coef,
-            config.vf_coef / (constant_error.item() + 1e-8),
-            config.ent_coef,
-            config.normalize_advantages,
-            config.vf_clip_coef * returns.std(correction=0).item() or math.inf,
+            config.clip_coef, vf_coef, config.ent_coef, config.normalize_advantages, vf_clip
         )
         if (update := getattr(policy, "update_value_scale", None)) is not None:
             update(returns)
@@ -223,7 +222,8 @@ class PuffeRL(LiveOptions):
         totals, steps = torch.zeros(len(LOSS_STATISTICS) + 1, device=self.device), 0
         for _ in range(config.update_epochs):
             sums, count, far = self._epoch(batch, rows, objective)
-            totals, steps = totals + sums, steps + count
+            if count or not steps:
+                totals, steps = totals + sums, steps + count
             if far:
                 break
         if (update := getattr(policy, "update_statistics", None)) is not None:
@@ -239,7 +239,8 @@ class PuffeRL(LiveOptions):
 
         Returns:
             ``(sums, steps, far)``: sums over the steps of :data:`LOSS_STATISTICS` and, last, of the gradients' norms;
-            how many steps; and whether it stopped early: the policy is ``target_kl`` away from the one that played.
+            how many steps; and whether it stopped early: the policy is ``target_kl`` away from the one that played
+            (the sums are, without any step, of the minibatch that showed it).
         """
         config, optimizer = self.config, self.optimizer
         assert config.minibatch_size is not None  # resolved
@@ -260,6 +261,8 @@ class PuffeRL(LiveOptions):
             self._wait_at_gate("train")
             loss, statistics = self.learner.gradients(minibatch, index, objective)
             if config.target_kl and statistics[LOSS_STATISTICS.index("approx_kl")] > config.target_kl:
+                if not steps:
+                    totals[:-1] = statistics
                 return totals, steps, True
             norm = nn.utils.clip_grad_norm_(self.policy.parameters(), config.max_grad_norm)
             self._check_finite(loss + norm, "the loss or a gradient")
@@ -270,7 +273,8 @@ class PuffeRL(LiveOptions):
         return totals, steps, False
 
     def _check_finite(self, numbers: Tensor, what: str) -> None:
-        if numbers.isfinite().all():
+        # The sum is many times as fast, and not finite if one of them is not; but it may overflow
+        if not numbers.is_floating_point() or numbers.sum().isfinite() or numbers.isfinite().all():
             return
         hint = self.rollout.find_non_finite() or "lower the learning rate, or max_grad_norm"
         raise NonFiniteLoss(
@@ -375,18 +379,17 @@ class PuffeRL(LiveOptions):
     # -- making, saving, closing ----------------------------------------------------------------
 
     def _set_up_device(self) -> None:
-        """What depends on the device: storage, compiled policy; and try the policy once, to explain errors."""
+        """What depends on the device: storage, compiled policy; the policy is tried once, to explain errors."""
         assert self.config.bptt_horizon is not None and self.config.minibatch_size is not None  # resolved
+        policies.check_fit(
+            self.policy, self.env, torch.from_numpy(self.collector.observations).to(self.device)
+        )
         self.collector.begin_trial(possible=not self.config.compile)
         fresh = recurrent.initial_state(self.policy, self.collector.rows)
         rows, horizon, offload = self.collector.rows, self.config.bptt_horizon, self.config.cpu_offload
         self.rollout = Rollout(self.env, rows, horizon, self.device, fresh, offload)
         self.learner = choose_learner(self.policy, self.device, self.config)
         self._player = self.learner.player(self.env, self.rollout)
-        with torch.inference_mode():
-            seen = torch.from_numpy(self.collector.observations).to(self.device)
-            outputs = recurrent.first_step(self.policy, seen)
-        policies.check_outputs(outputs, self.env.action_space, self.collector.rows)
 
     def _publish(self) -> None:
         self.snapshot = Snapshot.of(self)

@@ -139,6 +139,11 @@ def test_sizes_always_fit(rows):
         ({"batch_size": 1000}, "batch_size 1000 is not a multiple of the env's 64 agents; try 960 or 1024"),
         ({"batch_size": 32}, "batch_size 32 is not a multiple of the env's 64 agents; try 64"),
         ({"batch_size": 1024, "bptt_horizon": 8}, "contradict each other: 64 agents x 8 steps = 512"),
+        (
+            {"batch_size": 1024, "bptt_horizon": 32},
+            "bptt_horizon 32 is longer than the batch: 64 agents x 32 steps = 2048, more than batch_size 1024; "
+            "take bptt_horizon 16, or leave one of the two out",
+        ),
         ({"batch_size": 1024, "minibatch_size": 1000}, "minibatch_size 1000 does not divide batch_size 1024"),
         ({"bptt_horizon": 2, "minibatch_size": 512}, "minibatch_size 512 does not divide batch_size 128"),
     ],

@@ -301,6 +301,21 @@ def test_an_update_ends_when_the_policy_is_far_from_the_one_that_played(learner)
     assert run(trainer, 1)["gradient_steps"] == 16
 
 
+@pytest.mark.parametrize("learner", ["fused", "autograd"])
+def test_without_a_single_step_the_record_is_of_the_minibatch_that_was_too_far(learner):
+    trainer = made(learner, target_kl=0.003)
+    run(trainer, 1)
+    trainer.evaluate()
+    move(trainer.policy)  # as if something else had changed it meanwhile
+    before = weights(trainer)
+    trainer.train()
+    record = trainer.mean_and_log()
+    assert record["gradient_steps"] == 0 and record["grad_norm"] == 0
+    assert record["approx_kl"] > 0.003 and record["value_loss"] > 0 and record["entropy"] > 0
+    kept = {name for name, _ in trainer.policy.named_parameters()}
+    assert same({name: before[name] for name in kept}, {name: weights(trainer)[name] for name in kept})
+
+
 def test_rewards_are_clipped_for_learning_only():
     class Rich(Bandit):
         def earn(self):

@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 import torch
 from envs import Aim, Bandit, TestEnv, Truncated, TwoBandits, Waiting
+from gymnasium import spaces
 from torch import nn
 from training import run, same, weights
 
-from pufferbench import NoLogger, PuffeRL, TrainConfig
+from pufferbench import NoLogger, PuffeRL, TrainConfig, policies
 from pufferbench.config import ConfigError
+from pufferbench.errors import PufferBenchError
 from pufferbench.trainer import NonFiniteLoss, StopTraining
 
 
@@ -377,19 +379,21 @@ class Spoiled(Bandit):
         super().earn()
         self.steps += 1
         if self.steps >= 40 and self.where == "rewards":
-            self.rewards[3] = np.nan
+            self.rewards[3] = self.what
 
     def look(self):
         super().look()
         if self.steps >= 40 and self.where == "observations":
-            self.observations[3] = np.nan
+            self.observations[3] = self.what
 
 
+@pytest.mark.parametrize("policy", ["MLP", "LSTM"])
+@pytest.mark.parametrize("what", [np.nan, np.inf])
 @pytest.mark.parametrize("where", ["rewards", "observations"])
-def test_nan_from_the_env_stops_with_the_reason(tmp_path, where):
+def test_nan_from_the_env_stops_with_the_reason(tmp_path, where, what, policy):
     env = Spoiled(8)
-    env.where = where
-    trainer = PuffeRL(env, bptt_horizon=16, run_dir=tmp_path)
+    env.where, env.what = where, what
+    trainer = PuffeRL(env, policy, bptt_horizon=16, run_dir=tmp_path)
     run(trainer, 2)
     path = trainer.save_checkpoint()
     with pytest.raises(NonFiniteLoss) as caught:
@@ -456,6 +460,29 @@ def test_actions_that_are_not_numbers_never_reach_the_env():
 def test_bad_arguments_are_explained(arguments, error, message):
     with pytest.raises(error, match=message):
         PuffeRL(**{"env": Bandit(8), **arguments})
+
+
+BOX = spaces.Box(-1, 1, (7,), np.float32)
+PICTURE = spaces.Box(0, 255, (4, 36, 36), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("policy", "reason"),
+    [
+        (lambda: policies.MLP(BOX, spaces.Discrete(4)), "shapes"),
+        (lambda: policies.LSTM(BOX, spaces.Discrete(4)), "shapes"),
+        (lambda: policies.GRU(BOX, spaces.Discrete(4)), "shapes"),
+        (lambda: policies.CNN(PICTURE, spaces.Discrete(4)), ""),
+        (lambda: policies.MLP(Bandit().observation_space, spaces.Discrete(5)), r"\[8, 4\], not \[8, 5\]"),
+        (lambda: policies.LSTM(Bandit().observation_space, spaces.Discrete(5)), r"\[8, 4\], not \[8, 5\]"),
+        (lambda: policies.MLP(Bandit().observation_space, spaces.Box(-1, 1, (4,))), "not Normal with loc"),
+    ],
+)
+def test_a_policy_for_another_space_is_refused_before_it_plays(policy, reason):
+    policy = policy()
+    words = rf"this {type(policy).__name__} does not fit this env, whose observations are Box.*\(4,\).* and "
+    with pytest.raises(PufferBenchError, match=rf"{words}actions Discrete\(4\): .*{reason}"):
+        PuffeRL(Bandit(8), policy=policy)
 
 
 def test_defaults_then_preset_then_the_users_own():

@@ -209,11 +209,9 @@ class PuffeRL(LiveOptions):
         # The value loss is measured against the error of a constant (and at least 1 % of the mean): so it
         # weighs the same beside the policy loss, whatever the size of the rewards
         constant_error = (returns - batch["values"].mean()).square().mean() + (0.01 * returns.mean()).square()
-        vf_coef = config.vf_coef / (constant_error.item() + 1e-8)
+        weight = config.vf_coef / (constant_error.item() + 1e-8)
         vf_clip = config.vf_clip_coef * returns.std(correction=0).item() or math.inf
-        objective = Objective(
-            config.clip_coef, vf_coef, config.ent_coef, config.normalize_advantages, vf_clip
-        )
+        objective = Objective(config.clip_coef, weight, config.ent_coef, config.normalize_advantages, vf_clip)
         if (update := getattr(policy, "update_value_scale", None)) is not None:
             update(returns)
         for group in self.optimizer.param_groups:
@@ -381,9 +379,8 @@ class PuffeRL(LiveOptions):
     def _set_up_device(self) -> None:
         """What depends on the device: storage, compiled policy; the policy is tried once, to explain errors."""
         assert self.config.bptt_horizon is not None and self.config.minibatch_size is not None  # resolved
-        policies.check_fit(
-            self.policy, self.env, torch.from_numpy(self.collector.observations).to(self.device)
-        )
+        seen = torch.from_numpy(self.collector.observations).to(self.device)
+        policies.check_fit(self.policy, self.env, seen)
         self.collector.begin_trial(possible=not self.config.compile)
         fresh = recurrent.initial_state(self.policy, self.collector.rows)
         rows, horizon, offload = self.collector.rows, self.config.bptt_horizon, self.config.cpu_offload

@@ -44,9 +44,9 @@ def fake_cuda() -> Iterator[Answers]:
             ("nonzero", lambda tensor: aten.nonzero(tensor)),
             ("numpy", _numpy),
             ("pin_memory", _pin),
-            ("backward", lambda loss: answers.gradients()),
         ):
             stack.enter_context(mock.patch.object(Tensor, name, function))
+        stack.enter_context(mock.patch("torch.autograd.grad", _gradients))
         stack.enter_context(
             mock.patch.object(nn.Module, "to", lambda module, device: answers.move(module, device))
         )
@@ -63,7 +63,6 @@ class Answers(TorchDispatchMode):
     def __init__(self) -> None:
         super().__init__()
         self.waits = 0
-        self._parameters: list[nn.Parameter] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -94,16 +93,15 @@ class Answers(TorchDispatchMode):
                 if parameter is not None:
                     moved = nn.Parameter(parameter.detach().to(device), parameter.requires_grad)
                     part._parameters[name] = moved
-                    self._parameters.append(moved)
             for name, buffer in part._buffers.items():
                 if buffer is not None:
                     part._buffers[name] = buffer.to(device)
         return module
 
-    def gradients(self) -> None:
-        """What backward() would leave behind."""
-        for parameter in self._parameters:
-            parameter.grad = torch.zeros_like(parameter)
+
+def _gradients(loss: Tensor, parameters: list[Tensor], allow_unused: bool = False) -> tuple[Tensor, ...]:
+    """As torch.autograd.grad."""
+    return tuple(torch.zeros_like(parameter) for parameter in parameters)
 
 
 def _get(tensor: Tensor, index: Any) -> Tensor:

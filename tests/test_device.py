@@ -9,7 +9,7 @@ from gymnasium import spaces
 from torch import nn
 
 from pufferbench import PuffeRL
-from pufferbench.policies import POLICIES
+from pufferbench.policies import POLICIES, Misfit
 from pufferbench.spaces import flatten_observations
 from pufferbench.wrappers import AgentID
 from tests.envs import TestEnv
@@ -134,7 +134,7 @@ class Forgetful(nn.Module):
 
 
 def test_a_mistake_is_found():
-    with fake_cuda(), pytest.raises(RuntimeError, match=r"cuda:0.* and cpu"):
+    with fake_cuda(), pytest.raises(Misfit, match=r"cuda:0.* and cpu"):
         train(Cut(spaces.Box(-1, 1, (4,)), ACTIONS["discrete"]), Forgetful())
 
 

@@ -1,4 +1,4 @@
-"""What cannot be had says what it is for, how big it is, and what to make smaller: asked for, or as torch would say it."""
+"""What finds no memory says what it is for, how big it is, and what to make smaller."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ import traitlets
 from pufferbench.widgets.assets import script, style
 from pufferbench.widgets.frame_view import FrameView
 from pufferbench.widgets.kernel import answer_during_cells
-from pufferbench.widgets.saved import Saved
+from pufferbench.widgets.saved import Saved, family
 from pufferbench.widgets.svg import standalone
 
 
@@ -83,7 +83,7 @@ class View(Saved):
 
     def __init__(self, children: list[ipywidgets.Widget]) -> None:
         super().__init__(children)
-        self.add_class("pb-view")
+        self.add_class("pb-card").add_class("pb-view")
         for widget in family(self):
             answer_during_cells(widget)
         self.redraw()
@@ -124,8 +124,3 @@ class View(Saved):
 
     def __repr__(self) -> str:
         return self.describe()
-
-
-def family(widget: ipywidgets.Widget) -> list[ipywidgets.Widget]:
-    """The widget and all that are in it."""
-    return [widget] + [member for child in getattr(widget, "children", ()) for member in family(child)]

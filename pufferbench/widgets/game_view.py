@@ -8,7 +8,7 @@ from typing import Any
 import ipywidgets
 
 from pufferbench.widgets.kernel import answer_during_cells
-from pufferbench.widgets.saved import Saved
+from pufferbench.widgets.saved import Saved, family
 
 
 class GameView(Saved):
@@ -21,7 +21,7 @@ class GameView(Saved):
         self._kept_at = 0.0
         super().__init__(children)
         self.closed = False
-        self.add_class("pb-game")
+        self.add_class("pb-card").add_class("pb-game")
         for widget in family(self):
             answer_during_cells(widget)
 
@@ -30,6 +30,13 @@ class GameView(Saved):
         if now or time.monotonic() - self._kept_at > self.EVERY:
             self._kept_at = time.monotonic()
             self.keep_picture()
+
+    def put_below(self, view: GameView) -> None:
+        """Show another view under this one, in place of the one of its kind that is there."""
+        old = [child for child in self.children if isinstance(child, type(view))]
+        self.children = (*(child for child in self.children if child not in old), view)
+        for child in old:
+            child.close()
 
     def close(self) -> None:
         """Off the page, and what it holds is given back. Closing twice is fine."""
@@ -44,9 +51,3 @@ class GameView(Saved):
 
     def _repr_html_(self) -> str:
         return self.snapshot_html()
-
-
-def family(widget: ipywidgets.Widget) -> list[ipywidgets.Widget]:
-    """``widget`` and all that it holds."""
-    children = getattr(widget, "children", ())
-    return [widget] + [member for child in children for member in family(child)]

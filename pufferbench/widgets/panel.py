@@ -17,7 +17,7 @@ from pufferbench.widgets.findings import Findings
 from pufferbench.widgets.frame_view import FrameView
 from pufferbench.widgets.kernel import answer_during_cells
 from pufferbench.widgets.more import More
-from pufferbench.widgets.saved import Saved
+from pufferbench.widgets.saved import Saved, family
 from pufferbench.widgets.session import Session
 from pufferbench.widgets.snapshot import describe_run, picture
 from pufferbench.widgets.status import TIMES, Status, TimeSplit
@@ -111,8 +111,8 @@ class TrainerPanel(Saved):
                 self.more,
             ]
         )
-        self.add_class("pb-panel")
-        for widget in _family(self):
+        self.add_class("pb-card").add_class("pb-panel")
+        for widget in family(self):
             answer_during_cells(widget)
         self.session.claim(self._leave)
         self._forget = self.session.listen(self._heard)
@@ -246,7 +246,7 @@ class TrainerPanel(Saved):
         self._forget()
         self.agent.close()
         self.more.leave()
-        for widget in _family(self):
+        for widget in family(self):
             widget.close() if widget is not self else ipywidgets.VBox.close(self)
 
 
@@ -254,8 +254,3 @@ def mark(change: Change) -> str:
     """A change in a few words, for the curve."""
     new = f"{change.new:.2g}" if isinstance(change.new, float) else change.new
     return f"{SHORT.get(change.option, change.option)} {new}"
-
-
-def _family(widget: ipywidgets.Widget) -> list[ipywidgets.Widget]:
-    children = getattr(widget, "children", ())
-    return [widget] + [member for child in children for member in _family(child)]

@@ -126,10 +126,7 @@ class Play(GameView):
             self.screen.overlay = str(error)
             return
         self.pause.value = True
-        old = [child for child in self.children if isinstance(child, Replay)]
-        self.children = (*(child for child in self.children if child not in old), opened)
-        for child in old:
-            child.close()
+        self.put_below(opened)
 
     # -- time -----------------------------------------------------------------------------------
 

@@ -15,6 +15,11 @@ from IPython.display import HTML, display
 from pufferbench.widgets.snapshot import as_html
 
 
+def family(widget: ipywidgets.Widget) -> list[ipywidgets.Widget]:
+    """The widget and all that are in it."""
+    return [widget] + [member for child in getattr(widget, "children", ()) for member in family(child)]
+
+
 class Saved(ipywidgets.VBox):
     """A box that leaves a picture behind. A subclass has :meth:`picture` and calls :meth:`keep_picture` when it rests.
 

@@ -218,10 +218,7 @@ class Watch(GameView):
             self.said.value = str(error)
             return
         self.pause.value = True
-        old = [child for child in self.children if isinstance(child, Replay)]
-        self.children = (*(child for child in self.children if child not in old), opened)
-        for child in old:
-            child.close()
+        self.put_below(opened)
 
     # -- time -----------------------------------------------------------------------------------
 

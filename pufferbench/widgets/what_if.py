@@ -105,7 +105,7 @@ class WhatIf(Saved):
             [self.reset_button, self.x, self.y, self.fill_button], layout={"flex_flow": "row wrap"}
         )
         super().__init__([self.status, self.plots, knobs, row])
-        self.add_class("pb-what-if-panel")
+        self.add_class("pb-card").add_class("pb-what-if-panel")
         for widget in (
             self.plots,
             *self.sliders.values(),

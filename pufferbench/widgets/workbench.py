@@ -15,13 +15,12 @@ from pufferbench.errors import PufferBenchError
 from pufferbench.policies import POLICIES
 from pufferbench.trainer import PuffeRL
 from pufferbench.widgets.comparison import compare
-from pufferbench.widgets.game_view import family
 from pufferbench.widgets.kernel import answer_during_cells
 from pufferbench.widgets.panel import TrainerPanel
 from pufferbench.widgets.playing import play
 from pufferbench.widgets.policy_graph import policy_graph
 from pufferbench.widgets.profile import profile
-from pufferbench.widgets.saved import Saved
+from pufferbench.widgets.saved import Saved, family
 from pufferbench.widgets.strips import film_strip
 from pufferbench.widgets.watching import watch
 from pufferbench.widgets.what_if import what_if

@@ -469,9 +469,9 @@ PICTURE = spaces.Box(0, 255, (4, 36, 36), np.uint8)
 @pytest.mark.parametrize(
     ("policy", "reason"),
     [
-        (lambda: policies.MLP(BOX, spaces.Discrete(4)), "shapes"),
-        (lambda: policies.LSTM(BOX, spaces.Discrete(4)), "shapes"),
-        (lambda: policies.GRU(BOX, spaces.Discrete(4)), "shapes"),
+        (lambda: policies.MLP(BOX, spaces.Discrete(4)), "shape"),
+        (lambda: policies.LSTM(BOX, spaces.Discrete(4)), "shape"),
+        (lambda: policies.GRU(BOX, spaces.Discrete(4)), "shape"),
         (lambda: policies.CNN(PICTURE, spaces.Discrete(4)), ""),
         (lambda: policies.MLP(Bandit().observation_space, spaces.Discrete(5)), r"\[8, 4\], not \[8, 5\]"),
         (lambda: policies.LSTM(Bandit().observation_space, spaces.Discrete(5)), r"\[8, 4\], not \[8, 5\]"),

@@ -22,7 +22,7 @@ from pufferbench.what_if import Answer, Answers, HeatMap, QuickTraining, values_
 from pufferbench.widgets.assets import script, style
 from pufferbench.widgets.controls import LABELS, USEFUL, make_slider
 from pufferbench.widgets.kernel import answer_during_cells
-from pufferbench.widgets.saved import Saved
+from pufferbench.widgets.saved import Saved, family
 from pufferbench.widgets.snapshot import BLUE
 
 NAMES = LABELS | {
@@ -165,7 +165,7 @@ class WhatIf(Saved):
     def close(self) -> None:
         """End the threads and take the widget off the page. Closing twice is fine."""
         self.answers.close()
-        for widget in (self.plots, self.status, *self.sliders.values(), self.x, self.y):
+        for widget in family(self)[1:]:
             widget.close()
         super().close()
 

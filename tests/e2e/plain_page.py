@@ -69,10 +69,10 @@ def scripts(folder: Path) -> Path:
 
 def write_page(widget: Any, path: Path) -> None:
     """A page that shows ``widget`` in its present state."""
-    from ipywidgets.embed import embed_data, escape_script
+    from ipywidgets.embed import dependency_state, embed_data, escape_script
 
     # With the defaults: anywidget's scripts are defaults of the traits that hold them
-    data = embed_data(views=[widget], drop_defaults=False)
+    data = embed_data([widget], drop_defaults=False, state=dependency_state([widget], drop_defaults=False))
     state = {"version_major": 2, "version_minor": 0, "state": data["manager_state"]["state"]}
     view = json.dumps(data["view_specs"][0])
     path.write_text(

@@ -70,6 +70,11 @@ def kernel_file(layout: Layout, debug: bool) -> tuple[Any, str]:
     return cache.kernel_path(layout.game.name, parts), text
 
 
+def with_runtime(path: Path) -> Path:
+    """The file of the same kernels where they make arrays."""
+    return path.with_name(f"{path.stem}_allocates.py")
+
+
 def python_kernels(layout: Layout) -> Kernels:
     """The same text, run by Python: for debugging, and to compare with."""
     low, high = action_bounds(layout.action_space)
@@ -108,9 +113,9 @@ def _load(
     from numba.core.errors import NumbaError
 
     arguments = text, step_arguments, reset_arguments, debug
-    with_runtime = path.with_name(f"{path.stem}_allocates.py")
-    if not allocates and with_runtime.exists():
-        return _load(layout, with_runtime, *arguments, allocates=True)
+    allocating = with_runtime(path)
+    if not allocates and allocating.exists():
+        return _load(layout, allocating, *arguments, allocates=True)
     try:
         if not path.exists():  # otherwise the game was checked already, here or in another process
             check(layout)
@@ -121,7 +126,7 @@ def _load(
     except NumbaError as error:
         cache.remove(path)
         if not allocates and "NRT" in str(error):
-            return _load(layout, with_runtime, *arguments, allocates=True)
+            return _load(layout, allocating, *arguments, allocates=True)
         functions = [function for function, _ in reachable(layout.game.compiled)]
         raise compile_error(layout.game.name, functions, error) from None
     except (

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
+from pufferbench import fused_products
 from pufferbench.fused_products import (
     COLUMNS,
     LANES,
@@ -23,8 +24,9 @@ from pufferbench.fused_products import (
     product_where_positive,
     relu_of_product,
 )
+from pufferbench.machine_code import OPTIONS, kept
 
-_OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy"}
+_kernel = kept(__name__, fused_products.__name__)
 ZERO, ONE = np.float32(0), np.float32(1)
 CHUNK = 64
 
@@ -104,7 +106,7 @@ def work(net: Network) -> Work:
     return Work(places=np.arange(CHUNK), ones=ones, statistics=np.zeros(5), **arrays)
 
 
-@njit(**_OPTIONS)
+@_kernel
 def load(net, hidden_weight, hidden_bias, heads_weight, heads_bias):
     """The weights of torch's layers, ``[outputs, inputs]`` each, into ``net``."""
     hidden, inputs = hidden_weight.shape
@@ -118,7 +120,7 @@ def load(net, hidden_weight, hidden_bias, heads_weight, heads_bias):
         net.b2[a] = heads_bias[a]
 
 
-@njit(**_OPTIONS)
+@_kernel
 def features(observations, index, mean, scale, x, padded):
     """Rows ``index`` of ``observations [n, inputs]``, normalised, and a 1 behind each, into ``x``; zeros follow."""
     inputs, rows = mean.shape[0], index.shape[0]
@@ -133,7 +135,7 @@ def features(observations, index, mean, scale, x, padded):
             x[r, k] = ZERO
 
 
-@njit(**_OPTIONS)
+@_kernel
 def forward(net, work, observations, index, legal):
     """Log probabilities, and the value's output below them, of rows ``index`` into ``work.out``."""
     rows, inputs, outputs = index.shape[0], net.mean.shape[0], net.b2.shape[0]
@@ -150,7 +152,7 @@ def forward(net, work, observations, index, legal):
         log_softmax(out, net.starts[c], net.starts[c + 1], legal, index, rows, work.scratch)
 
 
-@njit(**_OPTIONS)
+@_kernel
 def backward(net, work, rows):
     """Adds up the gradients of the weights, from those of the outputs of the last ``forward`` in ``work.out``."""
     outputs, padded = net.b2.shape[0], -(-rows // ROWS) * ROWS
@@ -165,7 +167,7 @@ def backward(net, work, rows):
     add_product(x.T, h, work.d_w1, x.shape[1], padded)
 
 
-@njit(**_OPTIONS)
+@_kernel
 def act(net, work, observations, legal, noise, actions, logprobs, values):
     """What the policy does and expects, of all rows side by side.
 
@@ -189,7 +191,7 @@ def act(net, work, observations, legal, noise, actions, logprobs, values):
             values[start + r] = net.unit[0] + net.unit[1] * work.out[net.starts[-1], r]
 
 
-@njit(**_OPTIONS)
+@_kernel
 def judge(net, work, observations, legal, values):
     """The values ``[rows]`` of ``observations [rows, inputs]``; ``legal`` is ``[0, 0]``."""
     for start in range(0, observations.shape[0], CHUNK):
@@ -199,7 +201,7 @@ def judge(net, work, observations, legal, values):
             values[start + r] = net.unit[0] + net.unit[1] * work.out[net.starts[-1], r]
 
 
-@njit(**_OPTIONS)
+@_kernel
 def look_up(net, work, observations, legal, actions, index, logprobs):
     """The log probabilities ``[rows]`` of the actions of the rows ``index`` of a batch."""
     for start in range(0, index.shape[0], CHUNK):
@@ -211,7 +213,7 @@ def look_up(net, work, observations, legal, actions, index, logprobs):
                 logprobs[start + r] += work.out[net.starts[c] + actions[chunk[r], c], r]
 
 
-@njit(**_OPTIONS)
+@_kernel
 def mean_and_deviation(numbers, index):
     """Of ``numbers[index]``."""
     total, square = 0.0, 0.0
@@ -223,7 +225,7 @@ def mean_and_deviation(numbers, index):
     return mean, np.sqrt(square / index.shape[0])
 
 
-@njit(**_OPTIONS)
+@_kernel
 def gradients(
     net, work, observations, legal, actions, logprobs, advantages, returns, index,
     mean, inverse_std, clip_coef, vf_coef, ent_coef, share,
@@ -243,7 +245,7 @@ def gradients(
         backward(net, work, chunk.shape[0])
 
 
-@njit(**_OPTIONS)
+@_kernel
 def hand_over(first, second, hidden_weight, hidden_bias, heads_weight, heads_bias):
     """The sums of both halves, in the shapes of torch's layers."""
     hidden, inputs = hidden_weight.shape
@@ -258,7 +260,7 @@ def hand_over(first, second, hidden_weight, hidden_bias, heads_weight, heads_bia
         heads_bias[a] = first.d_b2[0, a] + second.d_b2[0, a]
 
 
-@njit(inline="always", **_OPTIONS)
+@njit(inline="always", **OPTIONS)
 def _exp(exponent):
     """e to the ``exponent`` within 2 units in the last place, 0 below -87 (after Moshier's Cephes); no branches."""
     x = min(max(exponent, np.float32(-87.0)), np.float32(88.0))
@@ -275,7 +277,7 @@ def _exp(exponent):
     return (p * f * f + f + ONE) * power.view(np.float32) if exponent >= np.float32(-87.0) else ZERO
 
 
-@njit(inline="always", **_OPTIONS)
+@njit(inline="always", **OPTIONS)
 def _log(x):
     """Natural logarithm of a normal, positive float32 (after Moshier's Cephes)."""
     bits = np.float32(x).view(np.int32)
@@ -298,7 +300,7 @@ def _log(x):
     return m + y + e * np.float32(0.693359375)
 
 
-@njit(**_OPTIONS)
+@_kernel
 def log_softmax(out, start, stop, legal, index, rows, scratch):
     """``out[start:stop]``, one choice's logits, become log probabilities in place; illegal actions get a tiny one."""
     largest, total = scratch[0], scratch[1]
@@ -327,7 +329,7 @@ def log_softmax(out, start, stop, legal, index, rows, scratch):
             row[r] -= total[r]
 
 
-@njit(**_OPTIONS)
+@_kernel
 def sample(out, start, stop, noise, column, actions, logprobs, rows, scratch):
     """Actions of one choice by inverting the cumulative distribution at ``noise``; adds to ``logprobs``."""
     total, chosen, running = scratch[0], scratch[1], scratch[2]
@@ -352,7 +354,7 @@ def sample(out, start, stop, noise, column, actions, logprobs, rows, scratch):
         logprobs[r] += out[start + action, r]
 
 
-@njit(**_OPTIONS)
+@_kernel
 def loss_gradient(
     out, starts, actions, logprobs, advantages, returns, index, rows,
     mean, inverse_std, clip_coef, vf_coef, ent_coef, value_mean, value_std, share, statistics, scratch,

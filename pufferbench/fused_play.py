@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from functools import partial
+from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -270,11 +271,16 @@ def player_for(env: PufferEnv, rollout: Rollout, learner: Any, pool: Executor | 
 _loaded: dict[str, Any] = {}
 
 
+def loop_path(game: str) -> Path:
+    """The file of the loop for the game of this :attr:`CompiledStep.name`."""
+    sources = [inspect.getsource(module) for module in (fused_kernels, fused_products)]
+    return cache.kernel_path("play", [f"numba {numba.__version__}", game, _TEXT, *sources])
+
+
 def _compiled(step: CompiledStep) -> Any:
     """The loop for this game, from this process, the disk or the compiler."""
     if step.name not in _loaded:
-        sources = [inspect.getsource(module) for module in (fused_kernels, fused_products)]
-        path = cache.kernel_path("play", [f"numba {numba.__version__}", step.name, _TEXT, *sources])
+        path = loop_path(step.name)
         try:
             if not path.exists():
                 cache.write(path, _TEXT)
@@ -285,7 +291,7 @@ def _compiled(step: CompiledStep) -> Any:
     return _loaded[step.name]
 
 
-def _load(step: CompiledStep, path: Any, cached: bool) -> Any:
+def _load(step: CompiledStep, path: Path, cached: bool) -> Any:
     module = ModuleType(f"_pufferbench_{path.stem}")  # Numba's cache looks it up by name
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": step.allocates}
     vars(module).update(

@@ -20,6 +20,8 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from pufferbench.machine_code import OPTIONS
+
 LANES = 16  # numbers in a vector; the compiler splits it where the processor's are shorter
 ROWS = 8  # heights of arrays must be multiples of it,
 COLUMNS = 32  # and widths of this
@@ -27,7 +29,6 @@ COLUMNS = 32  # and widths of this
 _ROWS, _VECTORS = (8, 2) if llvmlite.binding.get_host_cpu_features().get("avx512f") else (4, 1)
 _DOTS = 4  # side by side: each has to wait for its own last sum
 
-_OPTIONS = {"nogil": True, "error_model": "numpy"}
 _NUMBER = ir.IntType(32)
 _VECTOR = ir.VectorType(ir.FloatType(), LANES)
 _ZERO, _NOTHING = ir.Constant(_VECTOR, None), ir.Constant(_VECTOR, ir.Undefined)
@@ -154,7 +155,7 @@ def _dots(typing_context, a, b, c, i, j, inner):
 # transposed array. ``rows`` is a multiple of ROWS, the width of c one of COLUMNS.
 
 
-@njit(**_OPTIONS)
+@njit(**OPTIONS)
 def add_product(a, b, c, rows, inner):
     """``c += a @ b``, of the first ``rows`` rows."""
     for j in range(0, c.shape[1], _VECTORS * LANES):  # these columns of b stay in the nearest cache
@@ -162,7 +163,7 @@ def add_product(a, b, c, rows, inner):
             _adding(a, b, c, i, j, inner)
 
 
-@njit(**_OPTIONS)
+@njit(**OPTIONS)
 def relu_of_product(a, b, c, rows, inner):
     """``c = max(a @ b, 0)``."""
     for j in range(0, c.shape[1], _VECTORS * LANES):
@@ -170,7 +171,7 @@ def relu_of_product(a, b, c, rows, inner):
             _relu(a, b, c, i, j, inner)
 
 
-@njit(**_OPTIONS)
+@njit(**OPTIONS)
 def product_where_positive(a, b, c, rows, inner):
     """``c = a @ b`` where ``c`` was positive, elsewhere 0."""
     for j in range(0, c.shape[1], _VECTORS * LANES):
@@ -178,7 +179,7 @@ def product_where_positive(a, b, c, rows, inner):
             _where(a, b, c, i, j, inner)
 
 
-@njit(**_OPTIONS)
+@njit(**OPTIONS)
 def add_dots(a, b, c, rows, count, inner):
     """``c += b @ a.T``: the products of ``rows`` rows of ``a`` with ``count`` rows of ``b``, ``[count, rows]``.
 

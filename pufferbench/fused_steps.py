@@ -12,12 +12,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from numba import njit
 from torch import Tensor
 
+from pufferbench import fused_kernels, fused_products
 from pufferbench.fused_kernels import gradients, hand_over, load, mean_and_deviation
+from pufferbench.machine_code import kept
 
-_OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy"}
+_kernel = kept(__name__, fused_kernels.__name__, fused_products.__name__)
 
 
 class Layers(NamedTuple):
@@ -70,7 +71,7 @@ def adam_of(optimizer: Any, parameters: list[Tensor]) -> Adam | None:
     return Adam(memory("exp_avg"), memory("exp_avg_sq"), memory("step"), *numbers)
 
 
-@njit(**_OPTIONS)
+@_kernel
 def adam_step(parameters, found, scale, adam):
     """One step with ``scale`` times the gradients ``found``."""
     for p in range(len(parameters)):
@@ -88,7 +89,7 @@ def adam_step(parameters, found, scale, adam):
             weights[i] -= size * mean[i] / (np.sqrt(square[i]) / root + eps)
 
 
-@njit(**_OPTIONS)
+@_kernel
 def norm_of(found):
     """Length of all gradients together."""
     square = 0.0
@@ -98,7 +99,7 @@ def norm_of(found):
     return np.sqrt(square)
 
 
-@njit(**_OPTIONS)
+@_kernel
 def take_steps(
     net, first, second, observations, legal, actions, logprobs, advantages, returns, order, bounds,
     normalize, clip_coef, vf_coef, ent_coef, max_grad_norm, layers, parameters, into, found, adam, totals,

@@ -18,11 +18,13 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from pufferbench import fused_products
 from pufferbench.fused_products import add_product
+from pufferbench.machine_code import OPTIONS, kept
 
 BLOCK = 64  # rows that go through time together
-_PART = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
-_WHOLE = {"cache": True, "nogil": True, "error_model": "numpy"}
+_PART = {**OPTIONS, "fastmath": {"contract"}}
+_whole = kept(__name__, fused_products.__name__)
 ZERO, HALF, ONE, TWO = np.float32(0), np.float32(0.5), np.float32(1), np.float32(2)
 
 
@@ -217,7 +219,7 @@ def _product_back(d, x, w, d_x, d_w):
 #   gates, products [steps, rows, gates]: what the way back needs
 
 
-@njit(**_WHOLE)
+@_whole
 def lstm(inputs, w_ih, w_hh, b_ih, b_hh, used, ended, gates, products, hidden, h, fresh_h, c, fresh_c):
     """Sets gates, hidden, and the states but the first. ``w_ih [inputs, gates]``, ``w_hh [cells, gates]``."""
     steps, rows = used.shape
@@ -233,7 +235,7 @@ def lstm(inputs, w_ih, w_hh, b_ih, b_hh, used, ended, gates, products, hidden, h
             )  # fmt: skip
 
 
-@njit(**_WHOLE)
+@_whole
 def lstm_back(
     inputs, w_ih, w_hh, used, ended, gates, products, d_hidden, d_inputs, d_w_ih, d_w_hh, d_bias, d_h, past, h, c, d_c
 ):  # fmt: skip
@@ -252,7 +254,7 @@ def lstm_back(
             _product_back(g, h[t, part], w_hh, d_h[part], d_w_hh)
 
 
-@njit(**_WHOLE)
+@_whole
 def gru(inputs, w_ih, w_hh, b_ih, b_hh, used, ended, gates, products, hidden, h, fresh_h):
     """As :func:`lstm`; sets products too."""
     steps, rows = used.shape
@@ -275,7 +277,7 @@ def gru(inputs, w_ih, w_hh, b_ih, b_hh, used, ended, gates, products, hidden, h,
             )
 
 
-@njit(**_WHOLE)
+@_whole
 def gru_back(
     inputs, w_ih, w_hh, used, ended, gates, products, d_hidden, d_inputs, d_w_ih, d_w_hh, d_bias, d_h, past, h
 ):  # fmt: skip

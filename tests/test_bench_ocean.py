@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -70,13 +73,31 @@ def test_errors_are_sentences(capsys) -> None:
 # -- warmup -------------------------------------------------------------------------------------
 
 
-def test_warmup_compiles_what_is_missing_once(tmp_path, monkeypatch, capsys) -> None:
-    monkeypatch.setenv("PUFFERBENCH_CACHE", str(tmp_path))
-    assert main(["warmup", "bandit"]) == 0
-    assert "1 games compiled" in capsys.readouterr().out
+def test_warmup_compiles_what_is_missing_once_and_nothing_is_left_for_trainings(tmp_path) -> None:
+    environment = {**os.environ, "PUFFERBENCH_CACHE": str(tmp_path), "NUMBA_CACHE_DIR": ""}
+
+    def output(*arguments: str) -> str:
+        command = [sys.executable, *arguments]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+
+    warm = "-m", "pufferbench.cli", "warmup"
+    assert "2 learners and 1 games compiled" in output(*warm, "bandit", "--jobs", "1")
     assert list((tmp_path / "kernels").glob("bandit_*.py"))
-    assert main(["warmup", "ocean-bandit"]) == 0
-    assert "0 games compiled" in capsys.readouterr().out
+    assert "0 learners and 0 games compiled" in output(*warm, "ocean-bandit")
+    program = (
+        "import pufferbench\n"
+        "from numba.core import event\n"
+        "class Compiled(event.Listener):\n"
+        "    def on_start(self, event): print(event.data['dispatcher'])\n"
+        "    def on_end(self, event): pass\n"
+        "event.register('numba:compile', Compiled())\n"
+        "for policy, size in (('MLP', 64), ('MLP', 4096), ('LSTM', 512), ('GRU', 512)):\n"
+        "    env = pufferbench.make('bandit', num_envs=64)\n"
+        "    trainer = pufferbench.PuffeRL(env, policy, bptt_horizon=64, minibatch_size=size)\n"
+        "    trainer.evaluate()\n"
+        "    trainer.train()\n"
+    )
+    assert output("-c", program) == ""
 
 
 def test_a_game_at_fault_does_not_stop_the_others() -> None:

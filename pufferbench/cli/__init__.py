@@ -19,7 +19,7 @@ COMMANDS = {
     "autotune": ("pufferbench.cli.autotune", "find the fastest backend for an environment here"),
     "bench": ("pufferbench.cli.bench", "measure environments and training on this machine"),
     "new-game": ("pufferbench.cli.new_game", "write a small game to start from, and its test"),
-    "warmup": ("pufferbench.cli.warmup", "compile all games now, once, so that none is waited for"),
+    "warmup": ("pufferbench.cli.warmup", "compile learners and games now, once, so that none is waited for"),
     "lab": ("pufferbench.cli.lab", "open the lessons in JupyterLab"),
     "envs": ("pufferbench.cli.envs", "list the environments"),
     "doctor": ("pufferbench.cli.doctor", "say what is installed, and what is wrong"),

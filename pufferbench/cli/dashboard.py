@@ -58,6 +58,9 @@ class Display(Protocol):
     def show(self, record: Record) -> None:
         """Take the newest metrics record."""
 
+    def say(self, text: str) -> None:
+        """A line above the picture, once."""
+
 
 def display(title: str, console: Console | None = None, seconds: float = 5.0) -> Display:
     """A dashboard in a terminal, a line per ``seconds`` elsewhere."""
@@ -73,6 +76,7 @@ class Dashboard:
         self.live = Live(console=console, auto_refresh=False, transient=False)
         self.record: Record = {}
         self._drawn = 0.0
+        self._said: set[str] = set()
 
     def __enter__(self) -> Dashboard:
         self.live.__enter__()
@@ -86,6 +90,9 @@ class Dashboard:
         self.record = record
         if time.monotonic() - self._drawn >= 0.1:
             self._draw()
+
+    def say(self, text: str) -> None:
+        _once(self.live.console, text, self._said)
 
     def _draw(self) -> None:
         self._drawn = time.monotonic()
@@ -101,6 +108,7 @@ class Lines:
         self.seconds = seconds
         self._pending: Record | None = None
         self._printed = float("-inf")
+        self._said: set[str] = set()
 
     def __enter__(self) -> Lines:
         return self
@@ -114,9 +122,18 @@ class Lines:
         if time.monotonic() - self._printed >= self.seconds:
             self._print(record)
 
+    def say(self, text: str) -> None:
+        _once(self.console, text, self._said)
+
     def _print(self, record: Record) -> None:
         self._pending, self._printed = None, time.monotonic()
         self.console.print(line(record), highlight=False, soft_wrap=True)
+
+
+def _once(console: Console, text: str, said: set[str]) -> None:
+    if text not in said:
+        said.add(text)
+        console.print(text, highlight=False, soft_wrap=True)
 
 
 def line(record: Record) -> str:

@@ -39,8 +39,15 @@ def main(arguments: list[str]) -> int:
     trainer = resumed(name, run, arguments) if run else fresh(name, arguments)
     folder = trainer.run.path
     print(f"Run folder: {folder}", flush=True)
+    from pufferbench.machine_code import announced  # Numba: not before the options are understood
+
     try:
-        with trainer, stop_on_interrupt() as interrupted, display(f"{name}  {folder}") as screen:
+        with (
+            trainer,
+            stop_on_interrupt() as interrupted,
+            display(f"{name}  {folder}") as screen,
+            announced(screen.say),
+        ):
             for record in trainer.steps():
                 screen.show(record)
                 if interrupted():

@@ -1,4 +1,4 @@
-"""``puffer warmup``: compile every game now, once, so that none has to be waited for later."""
+"""``puffer warmup``: compile the learners and every game now, so that none has to be waited for later."""
 
 from __future__ import annotations
 
@@ -21,44 +21,47 @@ from pufferbench.cli.terminal import console, progress_bar
 from pufferbench.registry import spec
 from pufferbench.system import cores
 
-WORKER = "ocean_numba.warmup"  # the module that compiles, in processes of its own
+WORKER = "pufferbench.warmup"  # the module that compiles, in processes of its own
 
 
 @dataclass
 class WarmupOptions:
-    """Compile the games of ocean_numba into this user's cache: once, for every process and notebook."""
+    """Compile the learners and the games of ocean_numba: once on this computer, for every process and notebook."""
 
     games: Annotated[list[str], tyro.conf.Positional] = field(default_factory=list)
-    """Games; default: all."""
+    """Games, besides the learners; default: all."""
     jobs: int | None = None
     """Processes that compile; default: one per core."""
 
 
 def main(arguments: list[str]) -> int:
-    """Status 1 when a game cannot be compiled."""
-    from ocean_numba.cache import cache_dir  # Numba: not before the options are understood
-    from ocean_numba.warmup import is_compiled
-
+    """Status 1 when something cannot be compiled."""
     options = tyro.cli(WarmupOptions, args=arguments, prog="puffer warmup")
-    names = [spec(name).id for name in options.games] or list(GAMES)
+    from ocean_numba.cache import cache_dir  # torch and Numba: not before the options are understood
+    from pufferbench.warmup import LEARNERS, is_compiled
+
+    games = [spec(name).id for name in options.games] or list(GAMES)
+    tasks = {f"the {name} learner": name for name in LEARNERS}
+    tasks |= {name: str(spec(name).entry_point) for name in games}
     screen = console()
     began = time.perf_counter()
     missing, failed = [], {}
-    for name in names:
+    for name, task in tasks.items():
         try:
-            if not is_compiled(str(spec(name).entry_point)):
+            if not is_compiled(task):
                 missing.append(name)
         except Exception as error:
             failed[name] = f"{type(error).__name__}: {error}"
     if missing:
         workers = min(options.jobs or cores(), len(missing))
-        with progress_bar(screen, "compiling", len(missing), "games") as show:
-            failed |= compile_all({name: str(spec(name).entry_point) for name in missing}, workers, show)
-    compiled = len(set(missing) - failed.keys())
-    there = len(set(names) - set(missing) - failed.keys())
+        with progress_bar(screen, "compiling", len(missing), "parts") as show:
+            failed |= compile_all({name: tasks[name] for name in missing}, workers, show)
+    done = [name for name in missing if name not in failed]
+    of_games = sum(name in games for name in done)
+    there = len(tasks.keys() - set(missing) - failed.keys())
     screen.print(
-        f"{compiled} games compiled in {time.perf_counter() - began:.1f} s, {there} were there already: "
-        f"{cache_dir()}",
+        f"{len(done) - of_games} learners and {of_games} games compiled in {time.perf_counter() - began:.1f} s, "
+        f"{there} were there already: {cache_dir()}",
         highlight=False,
         soft_wrap=True,
     )
@@ -67,14 +70,16 @@ def main(arguments: list[str]) -> int:
     return 1 if failed else 0
 
 
-def compile_all(games: dict[str, str], workers: int, show: Callable[[int], None]) -> dict[str, str]:
-    """Compile ``games`` (name -> entry point) in so many processes; returns name -> error of those that failed.
+def compile_all(tasks: dict[str, str], workers: int, show: Callable[[int], None]) -> dict[str, str]:
+    """Do ``tasks`` (name -> what :mod:`pufferbench.warmup` understands) in so many processes.
+
+    Returns name -> error of those that failed.
 
     Args:
-        show: called with the number of games that are done.
+        show: called with the number of tasks that are done.
     """
     waiting: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
-    for item in games.items():
+    for item in tasks.items():
         waiting.put(item)
     failed: dict[str, str] = {}
     done: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -83,7 +88,7 @@ def compile_all(games: dict[str, str], workers: int, show: Callable[[int], None]
     ]
     for thread in threads:
         thread.start()
-    for count in range(1, len(games) + 1):
+    for count in range(1, len(tasks) + 1):
         done.get()
         show(count)
     for thread in threads:
@@ -92,7 +97,7 @@ def compile_all(games: dict[str, str], workers: int, show: Callable[[int], None]
 
 
 def _feed(waiting: queue.SimpleQueue, done: queue.SimpleQueue, failed: dict[str, str]) -> None:
-    """Give one process game after game, until none is left."""
+    """Give one process task after task, until none is left."""
     root = str(Path(__file__).resolve().parents[2])
     process = subprocess.Popen(
         [sys.executable, "-m", WORKER],
@@ -105,11 +110,11 @@ def _feed(waiting: queue.SimpleQueue, done: queue.SimpleQueue, failed: dict[str,
     with process:
         while True:
             try:
-                name, entry_point = waiting.get_nowait()
+                name, task = waiting.get_nowait()
             except queue.Empty:
                 return
             try:
-                process.stdin.write(f"{entry_point}\n")
+                process.stdin.write(f"{task}\n")
                 process.stdin.flush()
                 answer = json.loads(process.stdout.readline() or '{"error": "its process has ended"}')
             except OSError as error:

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from pufferbench.machine_code import announced
 from pufferbench.trainer import StopTraining
 from pufferbench.widgets.history import History
 from pufferbench.widgets.kernel import watch_kernel
@@ -46,6 +47,7 @@ class Session:
         turns: which this training shares with others, None where it trains whenever it likes.
         last_record: the newest metrics record, ``{}`` before the first update.
         error: what ended the training in state ``"error"``, else None.
+        note: what takes long just now, in words; "" most of the time.
     """
 
     def __init__(self, trainer: Any, columns: Sequence[str]) -> None:
@@ -58,6 +60,7 @@ class Session:
         self._between = True  # no part of the next update is done yet
         self.last_record: dict[str, Any] = {}
         self.error: BaseException | None = None
+        self.note = ""
         self._state = "idle"
         self._lock = threading.RLock()
         self._thread: threading.Thread | None = None
@@ -200,8 +203,9 @@ class Session:
     def _run(self) -> None:
         state = "idle"
         try:
-            for _ in self.trainer.steps():
-                pass
+            with announced(self._compiling):
+                for _ in self.trainer.steps():
+                    pass
             state = "finished" if self.finished else "idle"
         except StopTraining:
             pass  # stop() asked for it
@@ -213,6 +217,7 @@ class Session:
         finally:
             with self._lock:
                 self._thread = None
+                self.note = ""
                 self._rest()
                 self._at_boundary_now()
                 self._stop = self._single = False
@@ -220,6 +225,11 @@ class Session:
                 atexit.unregister(self._at_exit)
                 self._let_kernel_go()
                 self._set_state(state)
+
+    def _compiling(self, note: str) -> None:
+        if not self.note:
+            self.note = note
+            self._tell(None)
 
     def _at_exit(self) -> None:
         self._listeners.clear()  # nobody looks any more
@@ -287,7 +297,7 @@ class Session:
         self._set_state("finished" if self.finished else "idle")
 
     def _on_record(self, record: dict[str, Any]) -> None:
-        self.last_record = record
+        self.last_record, self.note = record, ""
         self.history.append(record)
         self.log.append(record)
         self._between = True

@@ -30,6 +30,7 @@ class Status(anywidget.AnyWidget):
         title: what is trained.
         state: one of :data:`pufferbench.widgets.session.STATES`.
         message: the error's text in state ``"error"``.
+        note: what takes long just now, in words, instead of the progress.
         progress: numbers of the newest record: ``done`` (0..1), ``update``, ``step``, ``total``, ``sps``
             (steps/s), ``eta`` and ``elapsed`` (s).
         machine: how much of it is in use, in words.
@@ -42,6 +43,7 @@ class Status(anywidget.AnyWidget):
     subtitle = traitlets.Unicode("").tag(sync=True)
     state = traitlets.Unicode("idle").tag(sync=True)
     message = traitlets.Unicode("").tag(sync=True)
+    note = traitlets.Unicode("").tag(sync=True)
     progress = traitlets.Dict().tag(sync=True)
     machine = traitlets.Unicode("").tag(sync=True)
 
@@ -51,6 +53,7 @@ class Status(anywidget.AnyWidget):
         with self.hold_sync():
             self.state = state_of(session)
             self.message = "" if error is None else explain(error)
+            self.note = session.note
             self.progress = {
                 "done": trainer.progress,
                 "update": trainer.update,

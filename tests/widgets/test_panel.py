@@ -1,7 +1,10 @@
 import threading
 
 import pytest
+from numba.core import event
 
+from pufferbench import fused_kernels
+from pufferbench.machine_code import NOTICE
 from pufferbench.widgets import TrainerPanel, saved
 from pufferbench.widgets import panel as panel_module
 
@@ -163,3 +166,21 @@ def test_no_thread_but_ours_and_none_that_keeps_python_alive(panel):
     ours = [thread for thread in threading.enumerate() if thread.name.startswith("pufferbench")]
     assert ours
     assert all(thread.daemon for thread in ours)
+
+
+def test_the_panel_says_that_the_learner_is_being_compiled(panel, monkeypatch, capsys):
+    seen = []
+
+    def steps():
+        with event.trigger_event("numba:compile", data={"dispatcher": fused_kernels.act}):
+            seen.append(panel.status.note)
+        record = {"update": 1, "global_step": 8}
+        panel.session._on_record(record)
+        yield record
+
+    monkeypatch.setattr(panel.trainer, "steps", steps)
+    panel.start()
+    assert panel.session.join(timeout=10)
+    assert seen == [NOTICE]
+    assert panel.status.note == ""
+    assert NOTICE not in "".join(capsys.readouterr())

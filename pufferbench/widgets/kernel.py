@@ -38,13 +38,15 @@ def watch_kernel(on_interrupt: Callable[[], None], on_cell_end: Callable[[], Non
 
     shell.events.register("post_run_cell", after_cell)
     kernel = getattr(shell, "kernel", None)
-    handlers = _Handlers(kernel, on_interrupt) if hasattr(kernel, "pre_handler_hook") else None
+    handlers = _Handlers.of(kernel) if hasattr(kernel, "pre_handler_hook") else None
+    if handlers is not None:
+        handlers.add(on_interrupt)
 
     def release() -> None:
         if after_cell in shell.events.callbacks["post_run_cell"]:
             shell.events.unregister("post_run_cell", after_cell)
         if handlers is not None:
-            handlers.remove()
+            handlers.remove(on_interrupt)
 
     return release
 
@@ -67,27 +69,41 @@ def _shell() -> Any:
 
 
 class _Handlers:
-    """Our SIGINT handlers in an ipykernel, whose own are SIG_IGN and, during a message, Python's default."""
+    """Our SIGINT handlers in an ipykernel, whose own are SIG_IGN and, during a message, Python's default.
+
+    One for all trainings of a kernel: they would wait for each other, and only the first would hear the interrupt.
+    """
 
     RETRY = (
         0.1  # s: during a message the handlers are ipykernel's business, and it must find and leave them so
     )
 
-    def __init__(self, kernel: Any, on_interrupt: Callable[[], None]) -> None:
+    def __init__(self, kernel: Any) -> None:
         self._kernel = kernel
         self._loop = kernel.io_loop
-        self._on_interrupt = on_interrupt
+        self._listeners: list[Callable[[], None]] = []
         self._installed = False
-        self._wanted = True
+
+    @classmethod
+    def of(cls, kernel: Any) -> _Handlers:
+        """The kernel's, made at first use."""
+        if not hasattr(kernel, "_pufferbench_handlers"):
+            kernel._pufferbench_handlers = cls(kernel)
+        return kernel._pufferbench_handlers
+
+    def add(self, on_interrupt: Callable[[], None]) -> None:
+        """From any thread."""
+        self._listeners.append(on_interrupt)
         self._loop.add_callback(self._install)
 
-    def remove(self) -> None:
+    def remove(self, on_interrupt: Callable[[], None]) -> None:
         """From any thread."""
-        self._wanted = False
+        if on_interrupt in self._listeners:
+            self._listeners.remove(on_interrupt)
         self._loop.add_callback(self._uninstall)
 
     def _install(self) -> None:
-        if not self._wanted:
+        if self._installed or not self._listeners:
             return
         if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
             signal.signal(signal.SIGINT, self._idle)
@@ -97,7 +113,7 @@ class _Handlers:
             self._loop.call_later(self.RETRY, self._install)
 
     def _uninstall(self) -> None:
-        if not self._installed:
+        if self._listeners or not self._installed:
             return
         if signal.getsignal(signal.SIGINT) == self._idle:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -113,7 +129,11 @@ class _Handlers:
     def _soon(self) -> None:
         # Not here and now: a signal handler may run in the middle of anything. And add_callback would not
         # wake up the loop, since we are in its own thread.
-        self._loop.asyncio_loop.call_soon_threadsafe(self._on_interrupt)
+        self._loop.asyncio_loop.call_soon_threadsafe(self._tell)
+
+    def _tell(self) -> None:
+        for on_interrupt in list(self._listeners):
+            on_interrupt()
 
     def _idle(self, number: int, frame: FrameType | None) -> None:
         self._soon()

@@ -107,6 +107,7 @@ def test_a_class_of_a_cell_trains_in_workers_and_nothing_is_left(lab: Any, open_
     lab.api(f"kernels/{notebook.kernel_id}/interrupt", "POST")
     wait(lambda: "KeyboardInterrupt" in outputs(), "the loop is interrupted")
     assert worker_pids(first) == workers
+    notebook.wait_for_kernel()  # a kernel drops the cells that it is sent while it still ends one with an error
     notebook.command(
         "notebook:run-cell"
     )  # the last cell is selected: it makes another env, of which it has two now

@@ -98,6 +98,25 @@ def test_an_interrupt_between_cells_is_heard_and_the_handler_goes_away(shell, re
     assert not loop.waiting
 
 
+def test_an_interrupt_is_heard_by_all_trainings_as_long_as_they_last(shell, release, calls):
+    loop = shell.kernel.io_loop
+    loop.turn()
+    release_b = kernel.watch_kernel(lambda: calls.append("B"), lambda: None)
+    loop.turn()
+    signal.raise_signal(signal.SIGINT)
+    loop.turn()
+    assert calls == ["interrupt", "B"]
+    release()
+    loop.turn()
+    signal.raise_signal(signal.SIGINT)
+    loop.turn()
+    assert calls == ["interrupt", "B", "B"]
+    release_b()
+    loop.turn()
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    assert not loop.waiting
+
+
 def test_an_interrupt_during_a_message_is_heard_and_stops_the_message_too(shell, release, calls):
     loop = shell.kernel.io_loop
     loop.turn()

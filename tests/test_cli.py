@@ -86,7 +86,7 @@ def test_help_shows_the_environments_options_with_the_presets_defaults(capsys: p
         assert re.search(rf"{option} INT [^(]*\(default: {value}\)", text), option
     assert f"width of the hidden layer. (default: {preset['policy']['hidden_size']})" in text
     assert "max_steps (500), the longest episode" in text, "the game's page explains its parameters"
-    assert "Step size of the Adam optimizer." in text, "help is the docstring under the field"
+    assert "Step size of the optimizer." in text, "help is the docstring under the field"
 
 
 def test_options_reach_the_run(tmp_path: Path) -> None:

@@ -100,6 +100,7 @@ class HeatView {
     this.spoken.setAttribute("aria-live", "polite");
     this.at = null; // the cell that the keyboard is on
     this.svg.addEventListener("keydown", (event) => this.key(event));
+    this.svg.addEventListener("pointerup", (event) => this.released(event));
     this.svg.addEventListener("focus", () => { this.at = this.at || this.model.get("place") || [0, 0]; this.draw(); });
     this.svg.addEventListener("blur", () => { this.at = null; this.draw(); });
   }
@@ -126,7 +127,7 @@ class HeatView {
         class: "pb-cell", fill: score === null ? "none" : colour((score - low) / (high - low || 1)),
       });
       draw(cell, "title").textContent = this.words(i, j);
-      cell.addEventListener("click", () => this.go(i, j));
+      cell.dataset.cell = `${i} ${j}`;
     }));
     const axes = draw(svg, "g", { class: "pb-axes" });
     const bottom = HEIGHT - edge.bottom;
@@ -170,6 +171,16 @@ class HeatView {
     const score = heat.scores[i][j];
     const place = `${heat.x.label} ${short(heat.x.values[j])}, ${heat.y.label} ${short(heat.y.values[i])}`;
     return `${place}: ${score === null ? "not trained yet" : `final score ${short(score)}`}`;
+  }
+
+  // Not the click of a cell: the press gives the map the focus, which draws it anew, as every new score does. The cell
+  // that was pressed is gone then, and a browser sends no click.
+  released(event) {
+    const place = event.target.dataset.cell;
+    if (!place || event.button !== 0) return;
+    this.at = place.split(" ").map(Number);
+    this.go(...this.at);
+    this.draw();
   }
 
   go(i, j) {

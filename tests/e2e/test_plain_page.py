@@ -43,6 +43,9 @@ def test_every_widget_in_a_plain_page(
     name: str, page_folder: Path, browser: Any, tmp_path: Path, monkeypatch: Any
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(
+        "PUFFERBENCH_FAST", "1"
+    )  # a picture needs a trained agent, this test only one that has begun
     picture = all_pictures()[name]
     widget = last_value(picture.cell)
     context = browser.new_context()

@@ -10,7 +10,7 @@ import pufferbench as pb
 for rate in (0.001, 0.01, 0.05):
     for seed in range(5):
         env = pb.make("ocean-cartpole", num_envs=64)
-        sizes = dict(bptt_horizon=32, minibatch_size=512, total_timesteps=200_000)
+        sizes = dict(bptt_horizon=32, minibatch_size=512, total_timesteps=pb.budget(full=200_000, fast=20_000))
         with pb.PuffeRL(env=env, run_dir=f"runs/{rate}-{seed}", learning_rate=rate, seed=seed, **sizes) as trainer:
             for record in trainer.steps():
                 pass

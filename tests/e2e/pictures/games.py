@@ -16,9 +16,10 @@ TRAIN = """\
 import pufferbench as pb
 from pufferbench.widgets import film_strip, replay, watch
 
-trainer = pb.PuffeRL(env="ocean-breakout", run_dir="runs/{name}", total_timesteps=6_000_000, seed=1)
+trainer = pb.PuffeRL(env="ocean-breakout", run_dir="runs/{name}", seed=1,
+                     total_timesteps=pb.budget(full=6_000_000, fast=300_000))
 for update in trainer.steps():
-    if trainer.update % 5 == 0:
+    if trainer.update % pb.budget(full=5, fast=1) == 0:
         trainer.save_checkpoint()
 """
 

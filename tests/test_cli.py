@@ -366,8 +366,8 @@ def test_bench_measures_agent_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_bench_refuses_nonsense(capsys: pytest.CaptureFixture) -> None:
     assert "must be positive" in fails(capsys, "bench", "cartpole", "--batch-sizes", "0")
-    assert "must be positive" in fails(capsys, "bench", "cartpole", "--threads", "0")
-    assert "must be positive" in fails(capsys, "bench", "cartpole", "--seconds", "-1")
+    assert "must be positive" in fails(capsys, "bench", "train", "cartpole", "--threads", "0")
+    assert "must be positive" in fails(capsys, "bench", "train", "cartpole", "--seconds", "-1")
     assert "did you mean" in fails(capsys, "bench", "cartpol")
 
 

@@ -44,9 +44,9 @@ class TrainingOptions:
 def main(arguments: list[str]) -> int:
     """Prints one table; or, with --solve, a line for each seed, and the median."""
     options = tyro.cli(TrainingOptions, args=arguments, prog="puffer bench train")
-    numbers = {"seconds": options.seconds, "seeds": options.seeds, "threads": options.threads or 1}
+    numbers = {"seconds": options.seconds, "seeds": options.seeds, "threads": options.threads}
     for name, value in numbers.items():
-        if value <= 0:
+        if value is not None and value <= 0:
             raise UsageError(f"--{name} must be positive, not {value:g}")
     screen = console()
     screen.print(bench.machine(), highlight=False)

@@ -17,6 +17,8 @@ bench\
 """
 CLOSE = """\
 bench.close()
+import time
+time.sleep(2)  # the learner's second thread ends when it was idle for half a second
 left = [thread.name for thread in set(threading.enumerate()) - before if thread.name.startswith("pufferbench")]
 print("LEFT", left)\
 """

@@ -15,8 +15,9 @@ METRIC = "episode_return_100"
 
 
 def table(runs: Any, metric: str = METRIC) -> list[dict[str, Any]]:
-    """One row per run: ``run, state, env, seed, updates, steps, elapsed`` (s), ``last`` and ``best`` of ``metric``.
+    """One row per run: ``run, state, env, seed, updates, steps, seconds, last, best``.
 
+    ``seconds`` are of training; ``last`` and ``best`` are of ``metric``.
     Then come the :func:`differences`. None stands for what a run does not have.
     """
     loaded = load_all(runs)
@@ -30,7 +31,7 @@ def table(runs: Any, metric: str = METRIC) -> list[dict[str, Any]]:
             "seed": run.seed,
             "updates": run.last("update"),
             "steps": run.last("global_step"),
-            "elapsed": run.last("elapsed"),
+            "seconds": run.last("elapsed"),
             "last": run.last(metric),
             "best": run.best(metric),
         }

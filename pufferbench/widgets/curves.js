@@ -60,7 +60,7 @@ class CurvesView {
   start() {
     this.store.views.add(this);
     const resized = new ResizeObserver(() => this.changed());
-    resized.observe(this.root);
+    for (const chart of this.charts) resized.observe(chart.svg); // it may change without the root: a theme is loaded
     const seen = new IntersectionObserver((entries) => {
       this.visible = entries[entries.length - 1].isIntersecting;
       if (this.visible) this.changed();

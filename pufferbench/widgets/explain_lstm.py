@@ -102,7 +102,7 @@ class ExplainLSTM(Explainer):
             f"(largest difference {found.replayed:.1e})."
         )
         if self.forget.value == FORGET[0]:
-            return f"At each red line an episode ends, and the next begins with a state of zeros. {again}"
+            return f"At each upright line an episode ends, and the next begins with a state of zeros. {again}"
         return (
             "Without resets the last episode is still in the state of the next one: what was true there is remembered "
             f"where it is wrong. {again}"

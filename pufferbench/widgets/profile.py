@@ -96,13 +96,13 @@ def draw(profile: Profile, label: str) -> str:
     ]
     y = 56.0
     for part in profile.parts:
-        share = f"{in_words(part.seconds)}  {part.seconds / profile.seconds:.0%}"
+        share = f"{in_words(part.seconds)} · {part.seconds / profile.seconds:.0%}"
         rows += _bar(y, part.name, part.seconds * scale, share, part.help, f"pb-fill-{part.colour}")
         y += ROW
     y += 8
     for limit in profile.limits:
         rows.append(svg.tag("line", x1=0, x2=WIDTH, y1=y - 4, y2=y - 4, class_="pb-rule"))
-        share = f"{in_words(limit.seconds)}  limit: {limit.seconds / profile.seconds:.0%}"
+        share = f"{in_words(limit.seconds)} · limit: {limit.seconds / profile.seconds:.0%}"
         rows += _bar(y, limit.name, limit.seconds * scale, share, limit.help, "pb-box")
         y += ROW + 8
     rows.append(svg.text(0, y + 10, profile.note, class_="pb-muted"))

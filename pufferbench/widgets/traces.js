@@ -159,7 +159,7 @@ function render({ model, el }) {
   });
 
   const resized = new ResizeObserver(later);
-  resized.observe(root);
+  for (const chart of charts) resized.observe(chart.picture); // it may change without the root: a theme is loaded
   model.on("msg:custom", receive);
   model.on("change:cursor", later);
   model.on("change:steps", later);

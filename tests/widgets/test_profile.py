@@ -24,7 +24,7 @@ def test_a_bar_for_each_part_and_for_the_limit_on_one_scale():
     assert widths == pytest.approx([225, 112.5, 450])
     assert "stepping the games" in svg
     assert 'aria-label="in words"' in svg
-    assert "3.00 ns  67%" in svg
+    assert "3.00 ns · 67%" in svg
 
 
 def test_of_an_environment_by_name_a_batch_and_a_trainer():

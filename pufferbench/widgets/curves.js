@@ -60,7 +60,7 @@ class CurvesView {
   start() {
     this.store.views.add(this);
     const resized = new ResizeObserver(() => this.changed());
-    for (const chart of this.charts) resized.observe(chart.svg); // it may change without the root: a theme is loaded
+    for (const chart of this.charts) resized.observe(chart.svg);
     const seen = new IntersectionObserver((entries) => {
       this.visible = entries[entries.length - 1].isIntersecting;
       if (this.visible) this.changed();
@@ -181,7 +181,8 @@ class ChartView {
 
   draw() {
     const rows = this.parent.store.rows;
-    const total = this.svg.clientWidth || 300;
+    const total = this.svg.clientWidth;
+    if (!total) return; // hidden for a moment, while a theme is loaded: what is drawn stays right
     const width = total - MARGIN.left - MARGIN.right;
     const height = this.height - MARGIN.top - MARGIN.bottom;
     this.svg.setAttribute("viewBox", `0 0 ${total} ${this.height}`);

@@ -59,7 +59,8 @@ function render({ model, el }) {
     });
   }
   function drawChart({ series, value, picture }, column, last) {
-    const width = picture.clientWidth || 300;
+    const width = picture.clientWidth;
+    if (!width) return; // hidden for a moment, while a theme is loaded: what is drawn stays right
     const height = model.get("height") + (last ? SIDE.axis : 0);
     picture.setAttribute("height", height);
     picture.setAttribute("viewBox", `0 0 ${width} ${height}`);
@@ -159,7 +160,7 @@ function render({ model, el }) {
   });
 
   const resized = new ResizeObserver(later);
-  for (const chart of charts) resized.observe(chart.picture); // it may change without the root: a theme is loaded
+  for (const chart of charts) resized.observe(chart.picture);
   model.on("msg:custom", receive);
   model.on("change:cursor", later);
   model.on("change:steps", later);

@@ -47,7 +47,8 @@ class CurvesView {
     const curve = this.model.get("curve");
     const before = this.model.get("before");
     const [low, high] = this.model.get("range");
-    const total = this.svg.clientWidth || 400;
+    const total = this.svg.clientWidth;
+    if (!total) return; // hidden for a moment, while a theme is loaded: what is drawn stays right
     const width = total - EDGE.left - EDGE.right;
     const height = HEIGHT - EDGE.top - EDGE.bottom;
     const end = curve.steps ? curve.steps[curve.steps.length - 1] : 1;
@@ -112,7 +113,8 @@ class HeatView {
     if (!heat.scores) return;
     const rows = heat.scores.length;
     const columns = heat.scores[0].length;
-    const total = svg.clientWidth || 400;
+    const total = svg.clientWidth;
+    if (!total) return; // hidden for a moment, while a theme is loaded: what is drawn stays right
     const edge = { left: 64, right: 70, top: 10, bottom: 46 };
     const wide = (total - edge.left - edge.right) / columns;
     const tall = (HEIGHT - edge.top - edge.bottom) / rows;

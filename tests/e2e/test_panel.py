@@ -86,6 +86,13 @@ def test_train_watch_steer_pause_interrupt_restart_reopen(
         "the picture",
     )
 
+    # a theme is loaded, which hides everything for a moment: the curves keep their width
+    for theme in ("JupyterLab Dark", "JupyterLab Light"):
+        notebook.command("apputils:change-theme", {"theme": theme})
+        notebook.pause(1)
+        drawn, seen = chart.evaluate("svg => [svg.viewBox.baseVal.width, svg.clientWidth]")
+        assert drawn == pytest.approx(seen, abs=1), theme
+
     # interrupt between cells
     notebook.press("Start")
     notebook.panel("training")

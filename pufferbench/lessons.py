@@ -50,7 +50,7 @@ def find(lesson: str, folder: Path | None = None) -> str:
 def working_copy(folder: str | Path, origin: Path | None = None) -> list[str]:
     """Copy into ``folder`` every file of the lessons that it does not have; returns what was copied.
 
-    Solutions of the exercises are not: who wants one must ask for it. What is there is never
+    Solutions of the exercises are not: who wants one must ask for it (:func:`solution`). What is there is never
     overwritten: it may hold a learner's work. So a lesson that came with a newer version appears,
     and one that was changed stays.
     """
@@ -84,6 +84,28 @@ def reset(folder: str | Path, lesson: str, origin: Path | None = None) -> tuple[
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(origin / name, target)
     return name, kept
+
+
+def solution(lesson: str, folder: str | Path, origin: Path | None = None) -> tuple[Path, bool]:
+    """Put the solutions of a lesson's exercises beside it, as ``solution-03_gridworld.ipynb``.
+
+    Never over a file: what is there may have become a learner's own.
+
+    Returns:
+        Where they are now, and whether they were just put there.
+    """
+    origin = origin or source()
+    name = find(lesson, origin)
+    shipped, target = origin / SOLUTIONS / name, Path(folder) / f"solution-{name}"
+    if not shipped.exists():
+        raise UnknownLesson(
+            f"lesson {name} has no solutions (these have: {', '.join(lessons(origin / SOLUTIONS))})"
+        )
+    if target.exists():
+        return target, False
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(shipped, target)
+    return target, True
 
 
 def _free_name(path: Path) -> Path:

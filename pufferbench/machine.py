@@ -63,6 +63,24 @@ class Machine:
         return time.process_time() + sum(seconds for seconds in others if seconds is not None)
 
 
+def spent() -> tuple[float, int | None]:
+    """What this process has used since it began.
+
+    Returns:
+        CPU seconds, those of its children too (Windows: without); and the most bytes of memory that this
+        process alone ever held (None on Windows, which does not say).
+    """
+    times = os.times()
+    ended = times.user + times.system + times.children_user + times.children_system
+    alive = sum(_cpu_of(pid) or 0.0 for pid in _family()[1:])
+    try:
+        import resource
+    except ImportError:  # Windows
+        return ended + alive, None
+    unit = 1 if sys.platform == "darwin" else 1024
+    return ended + alive, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
 def _family() -> list[int]:
     """This process and its children (their own too), by process id; only itself where /proc does not say."""
     found = [os.getpid()]

@@ -1,15 +1,14 @@
-"""What keeps lessons short to test and small to read: ``budget()``, and cleaning for the repository.
+"""What keeps lessons short to test and small to read: ``budget()``, and the rules for what is committed.
 
 In a lesson::
 
     steps = pufferbench.budget(full=3_000_000, fast=200_000)
 
-On the command line::
+On the command line (:mod:`pufferbench.cli.notebooks`)::
 
-    python -m pufferbench.notebooks run tutorials/00_quickstart.ipynb     # execute from top to bottom, clean
-    python -m pufferbench.notebooks clean tutorials/00_quickstart.ipynb   # keep outputs, drop what is noise
-    python -m pufferbench.notebooks clean --strip notebooks/lab.ipynb     # labs are committed without outputs
-    python -m pufferbench.notebooks check tutorials/*.ipynb               # what the tests ask of a lesson
+    puffer notebooks run tutorials/00_quickstart.ipynb   # execute from top to bottom, then clean
+    puffer notebooks clean notebooks                     # drop what is noise; of labs, the outputs too
+    puffer notebooks check tutorials notebooks           # what the tests ask of a notebook
 """
 
 from __future__ import annotations
@@ -17,9 +16,9 @@ from __future__ import annotations
 import json
 import os
 import re
-import sys
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import unquote
 
 T = TypeVar("T")
 Notebook = dict[str, Any]
@@ -28,8 +27,12 @@ MAX_BYTES = 500_000  # a lesson larger than this is slow to show on the web
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 _TIMINGS = ("execution", "ExecuteTime", "papermill")
 _MACHINE_PATH = re.compile(
-    r"(?<![\w.:/])(?:/home/|/Users/|/root/|/tmp/|/work/|/private/var/|[A-Za-z]:\\\\?Users\\)[\w.\-/\\]*"
+    r"(?<![\w.:/])(?:/(?:home|Users|root|tmp|work|opt|mnt|private/var|var/folders)/|[A-Za-z]:\\\\?Users\\)[\w.\-/\\]*"
 )
+_CODE = re.compile(r"```.*?```|~~~.*?~~~|`[^`\n]*`", re.DOTALL)
+_LINK = re.compile(r"\]\(<?([^)\s>]+)>?(?:\s+[\"'][^)]*)?\)|\b(?:src|href)=[\"']([^\"']+)[\"']")
+# Folder -> are its notebooks committed with outputs? Lessons are read on the web, labs are opened.
+_WITH_OUTPUTS = {"tutorials": True, "notebooks": False}
 _KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 
 
@@ -57,6 +60,21 @@ def write(path: str | Path, notebook: Notebook) -> None:
     """Write it as Jupyter does (one space of indent, sorted keys), so that a diff shows only what changed."""
     text = json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False)
     Path(path).write_text(text + "\n", encoding="utf-8", newline="\n")
+
+
+def find(paths: list[Path]) -> list[Path]:
+    """The notebooks that ``paths`` name: files as they are, of folders every notebook in them, in order."""
+    found = []
+    for path in paths:
+        inside = sorted(path.rglob("*.ipynb")) if path.is_dir() else [path]
+        found += [one for one in inside if ".ipynb_checkpoints" not in one.parts]
+    return found
+
+
+def with_outputs(path: str | Path) -> bool | None:
+    """Whether a notebook in this folder is committed with outputs; None where nothing is agreed."""
+    folders = reversed(Path(path).resolve().parent.parts)
+    return next((_WITH_OUTPUTS[name] for name in folders if name in _WITH_OUTPUTS), None)
 
 
 def clean(notebook: Notebook, strip: bool = False) -> Notebook:
@@ -125,11 +143,31 @@ def check(path: str | Path) -> list[str]:
         cell for cell in notebook["cells"] if cell["cell_type"] == "code" and "".join(cell["source"]).strip()
     ]
     executed = [cell for cell in code if cell.get("execution_count") is not None]
-    if executed and len(executed) < len(code):
-        problems.append("some code cells were run and some were not: run it from top to bottom, or strip it")
+    promised = with_outputs(path)
+    if promised is False and any(cell["outputs"] or cell in executed for cell in code):
+        problems.append("labs are committed without outputs: clean it")
+    elif len(executed) < len(code) and (executed or promised):
+        problems.append(f"{len(code) - len(executed)} of {len(code)} code cells were not run: run it")
     for number, cell in enumerate(notebook["cells"]):
         problems += [f"cell {number}: {problem}" for problem in _check_cell(cell)]
+        if cell["cell_type"] == "markdown":
+            dead = dead_links("".join(cell["source"]), Path(path).parent)
+            problems += [f"cell {number}: a link leads nowhere: {link}" for link in dead]
     return problems
+
+
+def dead_links(markdown: str, folder: Path) -> list[str]:
+    """The links and pictures of a text in ``folder`` whose file is not there, and paths of one machine.
+
+    Links into the web are not followed.
+    """
+    links = [first or second for first, second in _LINK.findall(_CODE.sub("", markdown))]
+    relative = [link for link in links if not re.match(r"[a-zA-Z][\w+.-]*:|#", link)]
+    return [
+        link
+        for link in relative
+        if link.startswith("/") or not (folder / unquote(re.split("[#?]", link)[0])).exists()
+    ]
 
 
 def _check_cell(cell: dict[str, Any]) -> list[str]:
@@ -160,47 +198,5 @@ def _check_cell(cell: dict[str, Any]) -> list[str]:
     return problems
 
 
-def run(path: str | Path, timeout: int = 900) -> None:
-    """Execute the notebook from top to bottom in a fresh kernel, in its own folder, and save it cleaned.
-
-    Raises nbclient's ``CellExecutionError`` when a cell fails (nothing is saved then).
-    """
-    import nbformat
-    from nbclient import NotebookClient
-
-    notebook = nbformat.read(path, as_version=4)
-    where = {"metadata": {"path": str(Path(path).resolve().parent)}}
-    client = NotebookClient(notebook, timeout=timeout, kernel_name="python3", resources=where)
-    client.execute()
-    write(path, clean(json.loads(nbformat.writes(notebook))))
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """``python -m pufferbench.notebooks clean|check|run [--strip] NOTEBOOK ...``; 1 when a check fails."""
-    import argparse
-
-    parser = argparse.ArgumentParser(
-        prog="python -m pufferbench.notebooks", description=__doc__.splitlines()[0]
-    )
-    parser.add_argument("command", choices=("clean", "check", "run"))
-    parser.add_argument("notebooks", nargs="+", type=Path)
-    parser.add_argument("--strip", action="store_true", help="clean: drop the outputs too (for labs)")
-    options = parser.parse_args(arguments)
-    status = 0
-    for path in options.notebooks:
-        try:
-            if options.command == "run":
-                run(path)
-            elif options.command == "clean":
-                write(path, clean(read(path), strip=options.strip))
-            problems = check(path)
-        except (OSError, ValueError) as error:
-            problems = [str(error)]
-        for problem in problems:
-            print(f"{path}: {problem}")
-        status |= bool(problems)
-    return status
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit("this command is now: puffer notebooks run|clean|check NOTEBOOK ...")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import socket
 import subprocess
 import sys
@@ -16,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from pufferbench import lessons, notebooks
-from pufferbench.cli import UsageError, lab
+from pufferbench.cli import UsageError, lab, main
 from pufferbench.lessons import UnknownLesson
 
 
@@ -75,6 +74,50 @@ def test_reset_of_an_unchanged_or_missing_lesson_keeps_nothing(copy: Path, origi
     assert (copy / "01_environments.ipynb").exists()
 
 
+def test_a_solution_is_put_beside_the_lesson_and_never_over_a_file(copy: Path, origin: Path) -> None:
+    path, new = lessons.solution("1", copy, origin)
+    assert (path, new) == (copy / "solution-01_environments.ipynb", True)
+    assert path.read_text(encoding="utf-8") == "solution"
+    path.write_text("mine", encoding="utf-8")
+    assert lessons.solution("01", copy, origin) == (path, False)
+    assert path.read_text(encoding="utf-8") == "mine"
+    assert lessons.lessons(copy) == lessons.lessons(origin), "it is not taken for a lesson"
+
+
+def test_a_lesson_without_exercises(copy: Path, origin: Path) -> None:
+    with pytest.raises(UnknownLesson, match=r"00_quickstart.ipynb has no solutions \(these have: 01_env"):
+        lessons.solution("00", copy, origin)
+
+
+def test_the_command_finds_the_learners_copy(
+    tmp_path: Path, origin: Path, copy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr(lessons, "source", lambda: origin)
+    for folder, expected in (
+        (tmp_path, "pufferbench-lab/solution-01_environments.ipynb"),  # where `puffer lab` was started
+        (copy, "solution-01_environments.ipynb"),  # a terminal of JupyterLab opens in the copy
+        (origin, "pufferbench-lab/solution-01_environments.ipynb"),  # what was shipped stays clean
+    ):
+        monkeypatch.chdir(folder)
+        assert main(["notebooks", "solution", "01"]) == 0
+        assert Path(capsys.readouterr().out.strip()) == Path(expected)
+        assert (folder / expected).read_text(encoding="utf-8") == "solution"
+    assert main(["notebooks", "solution", "01"]) == 0
+    assert "is as you left it" in capsys.readouterr().out
+
+
+def test_no_link_is_dead_in_a_learners_copy(tmp_path: Path) -> None:
+    """The copy has no repository around it, and a solution is then beside its lesson."""
+    lessons.working_copy(tmp_path)
+    for name in lessons.lessons(tmp_path):
+        if (lessons.source() / lessons.SOLUTIONS / name).exists():
+            lessons.solution(name, tmp_path)
+    for path in tmp_path.rglob("*.ipynb"):
+        assert [problem for problem in notebooks.check(path) if "link" in problem] == [], path.name
+    readme = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert notebooks.dead_links(readme, tmp_path) == []
+
+
 @pytest.mark.parametrize("name", ["1", "01", "01_env", "environments", "env", "01_environments.ipynb"])
 def test_find_by_number_or_name(origin: Path, name: str) -> None:
     assert lessons.find(name, origin) == "01_environments.ipynb"
@@ -91,17 +134,24 @@ def test_this_installation_has_the_quickstart() -> None:
     assert "00_quickstart.ipynb" in lessons.lessons()
 
 
-def test_the_map_has_a_row_for_every_lesson_and_its_links_lead_somewhere() -> None:
+def test_the_map_has_a_row_for_every_lesson() -> None:
     text = (lessons.source() / "README.md").read_text(encoding="utf-8")
     rows = [line for line in text.splitlines() if line.startswith("| [")]
     assert [row.split("](")[1].split(")")[0] for row in rows] == lessons.lessons()
-    for target in re.findall(r"\]\((?!https?://)([^)#]+)\)", text):
-        assert (lessons.source() / target).exists(), target
 
 
 def test_every_solution_is_one_of_a_lesson() -> None:
     found = sorted(path.name for path in (lessons.source() / lessons.SOLUTIONS).glob("*.ipynb"))
     assert found and set(found) <= set(lessons.lessons())
+
+
+@pytest.mark.parametrize(
+    "path", sorted((lessons.source() / lessons.SOLUTIONS).glob("*.ipynb")), ids=lambda path: path.stem
+)
+def test_a_lesson_says_how_to_get_its_solutions(path: Path) -> None:
+    cells = notebooks.read(lessons.source() / path.name)["cells"]
+    text = "".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+    assert f"puffer notebooks solution {path.name[:2]}" in text
 
 
 def test_an_unknown_lesson_writes_nothing(tmp_path: Path) -> None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from pufferbench import notebooks
-from pufferbench.notebooks import WIDGET_VIEW, budget, check, clean, main, read, write
+from pufferbench.cli import main
+from pufferbench.notebooks import WIDGET_VIEW, budget, check, clean, dead_links, find, read, write
 
 ROOT = Path(__file__).resolve().parents[1]
-COMMITTED = [p for folder in ("tutorials", "notebooks") for p in sorted((ROOT / folder).rglob("*.ipynb"))]
-COMMITTED = [p for p in COMMITTED if ".ipynb_checkpoints" not in p.parts]
+FOLDERS = ("tutorials", "notebooks")
+COMMITTED = find([ROOT / folder for folder in FOLDERS])
 
 
 def code(source: str, outputs: list | None = None, count: int | None = 1, **metadata: object) -> dict:
@@ -42,7 +45,7 @@ def test_committed_notebook(path: Path) -> None:
     text = path.read_bytes()
     assert (
         text == (json.dumps(clean(read(path)), indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
-    ), f"clean it: python -m pufferbench.notebooks clean {path.relative_to(ROOT)}"
+    ), f"clean it: puffer notebooks clean {path.relative_to(ROOT)}"
 
 
 @pytest.mark.parametrize("path", COMMITTED, ids=lambda p: p.relative_to(ROOT).as_posix())
@@ -141,7 +144,53 @@ def test_check_finds(tmp_path: Path, cell: dict, problem: str) -> None:
 
 
 def test_check_finds_a_half_run_notebook(tmp_path: Path) -> None:
-    assert "from top to bottom" in check(saved(tmp_path, code("1"), code("2", count=None)))[0]
+    assert "1 of 2 code cells were not run" in check(saved(tmp_path, code("1"), code("2", count=None)))[0]
+
+
+def test_a_lesson_is_committed_with_outputs_and_a_lab_without(tmp_path: Path) -> None:
+    printed = {"output_type": "stream", "name": "stdout", "text": "1"}
+    for folder, right, wrong, problem in (
+        ("tutorials", code("1"), code("1", count=None), "1 of 1 code cells were not run"),
+        ("notebooks", code("1", count=None), code("1", [printed]), "labs are committed without outputs"),
+        ("notebooks/tutorials", code("1"), code("1", count=None), "not run"),  # the innermost folder counts
+    ):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        assert check(saved(tmp_path / folder, right)) == []
+        assert problem in check(saved(tmp_path / folder, wrong))[0]
+    assert check(saved(tmp_path, code("1", count=None))) == [], "elsewhere both are fine"
+
+
+def test_dead_links(tmp_path: Path) -> None:
+    (tmp_path / "a b.png").write_bytes(b"")
+    alive = """[web](https://example.org/x) [here](#title) [file](a%20b.png#x "title") ![](data:image/png;base64,)
+    <img src="a%20b.png" alt=""> `[code](not.md)` [mail](mailto:a@example.org) f[i](x y)
+```python
+a[0](gone.py)
+```
+"""
+    assert dead_links(alive, tmp_path) == []
+    dead = '[x](gone.md#part) ![](<gone.png>) <a href="gone.html">x</a> [absolute](/etc/passwd)'
+    assert dead_links(dead, tmp_path) == ["gone.md#part", "gone.png", "gone.html", "/etc/passwd"]
+    text = {"cell_type": "markdown", "id": "b", "source": ["see [x]", "(gone.md)"], "metadata": {}}
+    assert check(saved(tmp_path, text)) == ["cell 0: a link leads nowhere: gone.md"]
+
+
+TEXTS = [p for p in sorted(ROOT.rglob("*.md")) if not any(n[0] == "." for n in p.relative_to(ROOT).parts)]
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_no_text_of_this_repository_has_a_dead_link(path: Path) -> None:
+    assert dead_links(path.read_text(encoding="utf-8"), path.parent) == []
+
+
+def test_pytest_collects_every_notebook(pytestconfig: pytest.Config) -> None:
+    """As `pytest` alone would: by our own settings, without what this run was given."""
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *FOLDERS]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", timeout=120)
+    collected = {line.split("::")[0] for line in listed.stdout.splitlines() if "::" in line}
+    missing = {path.relative_to(ROOT).as_posix() for path in COMMITTED} - collected
+    assert not missing, listed.stdout[-2000:] + listed.stderr[-2000:]
+    assert set(FOLDERS) <= set(pytestconfig.getini("testpaths"))
 
 
 def test_an_expected_error_is_fine(tmp_path: Path) -> None:
@@ -151,23 +200,68 @@ def test_an_expected_error_is_fine(tmp_path: Path) -> None:
 
 def test_command_cleans_in_place(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     path = saved(tmp_path, code("1", execution={"x": 1}))
-    assert main(["check", str(path)]) == 1
+    assert main(["notebooks", "check", str(tmp_path)]) == 1
     assert "timings" in capsys.readouterr().out
-    assert main(["clean", str(path)]) == 0
-    assert main(["check", str(path)]) == 0
+    assert main(["notebooks", "clean", str(path)]) == 0
+    assert main(["notebooks", "check", str(path)]) == 0
+    assert "1 notebooks, 1 in order" in capsys.readouterr().out
 
 
-def test_command_refuses_what_is_not_a_notebook(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_clean_of_a_lab_drops_its_outputs(tmp_path: Path) -> None:
+    (tmp_path / "notebooks").mkdir()
+    path = saved(
+        tmp_path / "notebooks", code("1", [{"output_type": "stream", "name": "stdout", "text": "1"}])
+    )
+    assert main(["notebooks", "clean", str(tmp_path)]) == 0
+    assert read(path)["cells"][0]["outputs"] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["clean", "x.ipynb"], "is not a notebook"),
+        (["run", "gone.ipynb"], "gone.ipynb does not exist"),
+        (["check", "empty"], "no notebook in empty"),
+        (["solution", "99"], "lesson '99' does not exist"),
+    ],
+)
+def test_a_mistake_on_the_command_line(
+    arguments: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
     (tmp_path / "x.ipynb").write_text("{]", encoding="utf-8")
-    assert main(["clean", str(tmp_path / "x.ipynb")]) == 1
-    assert "is not a notebook" in capsys.readouterr().out
+    assert main(["notebooks", *arguments]) == 2
+    assert message in capsys.readouterr().err
     assert (tmp_path / "x.ipynb").read_text(encoding="utf-8") == "{]"
 
 
-def test_run_executes_and_cleans(tmp_path: Path) -> None:
-    path = saved(tmp_path, code("import os; print(6 * 7)", count=None))
-    notebooks.run(path, timeout=60)
-    cell = read(path)["cells"][0]
-    assert cell["outputs"][0]["text"] in ("42\n", ["42\n"])
+def test_run_executes_cleans_and_says_what_it_took(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    source = (
+        "import os; print(6 * 7, os.environ.get('PUFFERBENCH_' + 'FAST')); x = bytearray(300_000_000); del x"
+    )
+    path = saved(tmp_path, code(source, count=None))
+    table = tmp_path / "TIMES.md"
+    assert main(["notebooks", "run", str(tmp_path), "--table", str(table)]) == 0
+    (cell,) = read(path)["cells"]
+    assert "".join(cell["outputs"][0]["text"]) == "42 None\n", "a reader's budgets, also among the tests"
     assert check(path) == []
     assert path.stat().st_size < 2_000
+    name, _, cpu, memory, size = table.read_text(encoding="utf-8").splitlines()[-1].strip("| ").split(" | ")
+    assert (name, size) == ("[lesson](lesson.ipynb)", "1")
+    assert int(memory) > 300
+    assert int(cpu) < 60
+    assert "CPU, s" in capsys.readouterr().out
+
+
+def test_a_notebook_that_fails_is_not_saved(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    path = saved(tmp_path, code("1 / 0", count=None))
+    before = path.read_bytes()
+    assert main(["notebooks", "run", str(path), "--table", str(tmp_path / "TIMES.md")]) == 1
+    assert "ZeroDivisionError" in capsys.readouterr().out
+    assert path.read_bytes() == before
+    assert not (tmp_path / "TIMES.md").exists()

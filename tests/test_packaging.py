@@ -36,8 +36,9 @@ def test_the_wheel_has_every_file_of_the_packages(folder: str, wheel: set[str]) 
 
 
 def test_the_wheel_has_the_lessons_where_they_are_looked_for(wheel: set[str]) -> None:
-    for path in (ROOT / "tutorials").glob("*.ipynb"):
-        assert f"pufferbench/_tutorials/{path.name}" in wheel
+    for path in (ROOT / "tutorials").rglob("*.ipynb"):  # the solutions too
+        if ".ipynb_checkpoints" not in path.parts:
+            assert f"pufferbench/_tutorials/{path.relative_to(ROOT / 'tutorials').as_posix()}" in wheel
 
 
 def test_the_wheel_has_nothing_else(wheel: set[str]) -> None:

@@ -1,9 +1,7 @@
-"""The README is a contract: its Python runs, its links lead somewhere, its claims are measured."""
+"""The README is a contract: its Python runs, its claims are measured."""
 
 import re
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -41,8 +39,3 @@ def test_own_and_others_environments(capsys):
     assert trainer.mean_and_log()["episode_length"] == 1
     observation, _ = names["env"].reset(seed=0)
     assert observation in names["env"].observation_space
-
-
-@pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\((?!https?://)([^)#]+)\)", README))))
-def test_links_lead_somewhere(target):
-    assert (ROOT / target).exists()

@@ -21,6 +21,10 @@ COMMANDS = {
     "new-game": ("pufferbench.cli.new_game", "write a small game to start from, and its test"),
     "warmup": ("pufferbench.cli.warmup", "compile learners and games now, once, so that none is waited for"),
     "lab": ("pufferbench.cli.lab", "open the lessons in JupyterLab"),
+    "notebooks": (
+        "pufferbench.cli.notebooks",
+        "solutions of a lesson's exercises; run, clean, check notebooks",
+    ),
     "envs": ("pufferbench.cli.envs", "list the environments"),
     "doctor": ("pufferbench.cli.doctor", "say what is installed, and what is wrong"),
 }

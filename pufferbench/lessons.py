@@ -16,16 +16,25 @@ class UnknownLesson(PufferBenchError):
 
 
 class NoLessons(PufferBenchError):
-    """The lessons were not installed."""
+    """The lessons, or the assignments, were not installed."""
 
 
 def source() -> Path:
-    """Where the lessons come from: inside an installed package, beside it in a clone."""
+    """Where the lessons come from."""
+    return shipped("_tutorials", "tutorials")
+
+
+def shipped(installed: str, cloned: str) -> Path:
+    """A folder that ships with the package: inside an installed one, beside it in a clone.
+
+    Raises:
+        NoLessons: it is in neither place.
+    """
     package = Path(__file__).resolve().parent
-    for folder in (package / "_tutorials", package.parent / "tutorials"):
+    for folder in (package / installed, package.parent / cloned):
         if folder.is_dir():
             return folder
-    raise NoLessons(f"this installation of pufferbench has no lessons (looked in and beside {package})")
+    raise NoLessons(f"this installation of pufferbench has no {cloned} (looked in and beside {package})")
 
 
 def lessons(folder: Path | None = None) -> list[str]:

@@ -25,6 +25,7 @@ COMMANDS = {
         "pufferbench.cli.notebooks",
         "solutions of a lesson's exercises; run, clean, check notebooks",
     ),
+    "class": ("pufferbench.cli.classroom", "for teachers: hand out assignments, grade a class"),
     "envs": ("pufferbench.cli.envs", "list the environments"),
     "doctor": ("pufferbench.cli.doctor", "say what is installed, and what is wrong"),
 }

@@ -123,7 +123,7 @@ class Gridworld(OceanEnv):
 
     The world of every book's first chapter on planning: few states, all rules known (``tables()``), and
     so the best values and policy can be computed by dynamic programming (``ocean_numba.tabular``) and compared
-    with what a learner finds. Draw your own map in a subclass:
+    with what a learner finds. Draw your own map in a subclass::
 
         class Maze(Gridworld):
             map = '''

@@ -64,7 +64,7 @@ def test_the_pinned_versions_satisfy_the_ranges() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     pinned = {canonicalize_name(name): version for name, version in pins().items()}
     extras = project["optional-dependencies"]
-    for text in [*project["dependencies"], *extras["test"], *extras["class"]]:
+    for text in [*project["dependencies"], *extras["test"], *extras["class"], *extras["docs"]]:
         requirement = Requirement(text)
         if requirement.name == "pufferbench":
             continue  # an extra that includes another one

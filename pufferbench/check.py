@@ -13,7 +13,7 @@ import numpy as np
 from gymnasium import spaces
 
 from pufferbench.emulation import as_puffer
-from pufferbench.emulation.masks import number_of_choices
+from pufferbench.emulation.masks import number_of_choices, sample_legal
 from pufferbench.env import Buffers, PufferEnv, StepResult
 from pufferbench.vector.base import VectorEnv
 from pufferbench.vector.emulate import emulate
@@ -237,7 +237,7 @@ class _Checker:
             self.env.train()
 
     def _same_twice(self) -> None:
-        first, second, other = self._play(1), self._play(1), self._play(2)
+        first, second, other = (self._play(self.env, seed) for seed in (1, 1, 2))
         if difference := _difference(first, second):
             self.error(
                 "determinism",
@@ -251,7 +251,7 @@ class _Checker:
         except (TypeError, ValueError, NotImplementedError):
             return  # it came ready made, and cannot be made again
         with twin:
-            if difference := _difference(first, _Checker(twin, Report(""))._play(1, self._actions)):
+            if difference := _difference(first, self._play(twin, 1)):
                 self.error(
                     "determinism",
                     f"another env of the same kind plays otherwise with the same seed: {difference}",
@@ -279,7 +279,7 @@ class _Checker:
                     f"after use_buffers() it still writes its {name} into the arrays from before",
                     f"look self.{name} up at every step, or override use_buffers(buffers) and look it up there",
                 )
-        if _difference(self._play(1)[:1], [(seen, None, None, None)]):
+        if _difference(self._play(self.env, 1)[:1], [(seen, None, None, None)]):
             self.error(
                 "own arrays", "its observations differ after use_buffers()", "write into self.observations"
             )
@@ -316,15 +316,19 @@ class _Checker:
 
     def speed(self) -> None:
         """Steps per second, for information."""
-        env, actions = self.env, self._actions
+        env = self.env
         try:
             env = env.respawn(env.num_envs)  # at this one's steps somebody looks closely
         except (TypeError, ValueError, NotImplementedError):
             self.note("speed", "measured while looking closely, since no other env like this can be made")
         env.reset(seed=1)
-        steps, start = 0, time.perf_counter()
-        while (seconds := time.perf_counter() - start) < TIMED_SECONDS:
-            env.step(actions[steps % len(actions)])
+        generator = np.random.default_rng(0)
+        steps, seconds = 0, 0.0
+        while seconds < TIMED_SECONDS or not steps:
+            chosen = self._again(steps, env, generator)
+            start = time.perf_counter()
+            env.step(chosen)
+            seconds += time.perf_counter() - start
             steps += 1
         rate = steps * env.num_agents / seconds
         self.note("speed", f"{rate:,.0f} steps/s in batches of {_count(env.num_agents, 'row')}")
@@ -338,20 +342,21 @@ class _Checker:
         """Random legal actions, ``[rows, *shape]``."""
         env, space = self.env, self.env.action_space
         rows = env.num_agents
-        if env.action_masks is None:
-            if isinstance(space, spaces.Discrete):
-                return generator.integers(space.n, size=rows).astype(np.int32)
-            if isinstance(space, spaces.MultiDiscrete):
-                return generator.integers(space.nvec, size=(rows, *space.shape)).astype(np.int32)
-            space = deepcopy(space)
-            space.seed(int(generator.integers(2**31)))
-            return np.stack([space.sample() for _ in range(rows)])
-        cuts = np.cumsum(np.ravel(getattr(space, "nvec", space.n if hasattr(space, "n") else 0)))[:-1]
-        chosen = [
-            [generator.choice(np.flatnonzero(part)) if part.any() else 0 for part in np.split(mask, cuts)]
-            for mask in env.action_masks
-        ]
-        return np.array(chosen, np.int32).reshape(env.actions.shape)
+        if env.action_masks is not None:
+            return sample_legal(env.action_masks, space, generator).astype(np.int32)
+        if isinstance(space, spaces.Discrete):
+            return generator.integers(space.n, size=rows).astype(np.int32)
+        if isinstance(space, spaces.MultiDiscrete):
+            return generator.integers(space.nvec, size=(rows, *space.shape)).astype(np.int32)
+        space = deepcopy(space)
+        space.seed(int(generator.integers(2**31)))
+        return np.stack([space.sample() for _ in range(rows)])
+
+    def _again(self, step: int, env: PufferEnv, generator: np.random.Generator) -> np.ndarray:
+        """The actions of a step of the first run; where masks are, others: those may not be legal now."""
+        if env.action_masks is not None:
+            return sample_legal(env.action_masks, env.action_space, generator).astype(np.int32)
+        return self._actions[step % len(self._actions)].copy()
 
     def _check_array(self, where: str, name: str, array: Any) -> None:
         """What was returned is the env's own array, of the right shape and type."""
@@ -447,14 +452,14 @@ class _Checker:
                     "leave it one (doing nothing, say), or set its mask to False",
                 )
 
-    def _play(self, seed: int, actions: list[np.ndarray] | None = None) -> list[tuple]:
+    def _play(self, env: PufferEnv, seed: int) -> list[tuple]:
         """Copies of what a run from a seed shows, step by step."""
-        env = self.env
+        generator = np.random.default_rng(0)
         seen: list[tuple] = []
         env.reset(seed=seed)
         seen.append((env.observations.copy(), None, None, None))
-        for action in (actions or self._actions)[:128]:
-            result: StepResult = env.step(action.copy())
+        for step in range(min(128, len(self._actions))):
+            result: StepResult = env.step(self._again(step, env, generator))
             seen.append(tuple(np.array(array) for array in result[:4]))
         return seen
 
@@ -464,8 +469,11 @@ def _difference(first: list[tuple], second: list[tuple]) -> str:
     for step, (one, other) in enumerate(zip(first, second, strict=False)):
         for name, a, b in zip(FIELDS, one, other, strict=True):
             if a is not None and b is not None and not np.array_equal(a, b, equal_nan=a.dtype.kind == "f"):
-                row = int(np.argwhere(a != b)[0][0])
-                return f"{name} of row {row} after {_count(step, 'step')} are {_short(a[row])} and {_short(b[row])}"
+                unlike = (a != b) & ((a == a) | (b == b))  # two NaN are alike
+                row, *inside = map(int, np.argwhere(unlike)[0])
+                where = f" at {inside}" if inside else ""
+                pair = f"{a[row, *inside]} and {b[row, *inside]}"
+                return f"{name} of row {row}{where} after {_count(step, 'step')} are {pair}"
     return ""
 
 

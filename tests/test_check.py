@@ -56,6 +56,38 @@ def test_wrappers_that_learn(recwarn):
     assert len(recwarn) == 0
 
 
+class Takes(gymnasium.Env):
+    """Take 1 to 3 of 7 sticks, not more than there are; it stops at an illegal action."""
+
+    observation_space, action_space = spaces.Discrete(8), spaces.Discrete(3)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.sticks = int(self.np_random.integers(4, 8))
+        return self.sticks, self.legal()
+
+    def legal(self):
+        return {"action_mask": np.arange(3) < max(1, self.sticks)}
+
+    def step(self, action):
+        assert action < self.sticks, "an illegal action"
+        self.sticks -= int(action) + 1
+        return self.sticks, 0.0, self.sticks == 0, False, self.legal()
+
+
+def test_only_legal_actions_are_played():
+    report = pb.check_env(Takes)
+    assert report.ok, report
+    assert "Takes has no render(): it cannot be drawn" in str(report)
+
+
+def test_where_two_runs_differ_is_said():
+    first, second = np.full((1, 2, 30), np.nan), np.full((1, 2, 30), np.nan)
+    first[0, 1, 20], second[0, 1, 20] = 3, 4
+    said = check._difference([(first[0], None, None, None)], [(second[0], None, None, None)])
+    assert said == "observations of row 1 at [20] after 0 steps are 3.0 and 4.0"
+
+
 def test_a_given_env_is_left_usable():
     env = pb.make("ocean-cartpole", num_envs=4)
     assert pb.check_env(env).ok

@@ -284,6 +284,8 @@ class GymnasiumEnv(PufferEnv):
         """The env's own drawing. Raises TypeError where it has none, or lacks a package for it."""
         try:
             picture = self._look.env.render()
+        except NotImplementedError as error:  # gymnasium.Env's own says nothing
+            raise TypeError(f"{self._look.name} has no render(): it cannot be drawn") from error
         except gymnasium.error.DependencyNotInstalled as error:
             raise TypeError(f"{self._look.name} cannot be drawn here: {error}") from error
         if not isinstance(picture, np.ndarray):

@@ -63,7 +63,7 @@ class Drawing(FrameView):
             if (
                 waiting is not None and self.ready
             ):  # an answer was lost, and nothing else may come for a long time
-                self.show(waiting)
+                self.show(*waiting)
 
 
 class View(Saved):

@@ -10,9 +10,11 @@ function add(parent, tag, name = "") {
 
 
 const HEARTBEAT = 2000; // ms
+const SLOWEST_BEAT = 20000;
 
 // Say whether `place` can be seen (not scrolled away, no other tab): at each change, and again and again while it
 // can, because a message from before JupyterLab had its subshell for widgets waits until the running cell ends.
+// Less and less often: for each message JupyterLab draws that the kernel is busy, and idle again.
 function watchPlace(place, say) {
   const watch = { visible: false, stop };
   let inView = false;
@@ -26,12 +28,18 @@ function watchPlace(place, say) {
     check();
   });
   observer.observe(place);
-  const beat = setInterval(check, HEARTBEAT);
+  let wait = HEARTBEAT;
+  let timer = setTimeout(beat, wait);
+  function beat() {
+    check();
+    wait = Math.min(1.5 * wait, SLOWEST_BEAT);
+    timer = setTimeout(beat, wait);
+  }
   document.addEventListener("visibilitychange", check);
   function stop() {
     observer.disconnect();
     document.removeEventListener("visibilitychange", check);
-    clearInterval(beat);
+    clearTimeout(timer);
     inView = false;
     check();
   }

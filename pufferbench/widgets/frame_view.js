@@ -1,4 +1,5 @@
-// Shows the frames that Python sends, and says when one is drawn, so that Python never runs ahead.
+// Shows the frames that Python sends, and says when one is drawn, so that Python never runs ahead. A frame may be a
+// film (an animated image): the browser plays it without our help, and we only let it play to its end.
 
 function render({ model, el }) {
   const id = Math.random().toString(36).slice(2);
@@ -10,6 +11,8 @@ function render({ model, el }) {
   const note = add(root, "div", "pb-frame-note");
   let url = null;
   let shown = null;
+  let over = 0; // when the film that plays now will have ended
+  let timer = null;
   // Out of sight (scrolled away, another tab), Python need not play at all.
   const watch = watchPlace(place, (visible) => model.send({ kind: "visible", view: id, visible }));
 
@@ -18,6 +21,11 @@ function render({ model, el }) {
     image.hidden = !bytes || !bytes.byteLength;
     if (image.hidden || bytes === shown) return;
     shown = bytes;
+    clearTimeout(timer);
+    timer = setTimeout(show, over - performance.now(), bytes, 1000 * model.get("seconds"));
+  }
+  function show(bytes, duration) {
+    over = performance.now() + duration;
     const next = URL.createObjectURL(new Blob([bytes]));
     image.onload = image.onerror = () => {
       if (url) URL.revokeObjectURL(url);
@@ -41,6 +49,7 @@ function render({ model, el }) {
 
   return () => {
     watch.stop();
+    clearTimeout(timer);
     model.off("change:frame", frame);
     for (const name of ["label", "alt", "note", "width", "height"]) model.off(`change:${name}`, words);
     if (url) URL.revokeObjectURL(url);

@@ -47,7 +47,8 @@ class History:
             self._halve()
             if len(self._waiting) < self._per_row:
                 return
-        self._table[self._count] = _average(np.array(self._waiting)[None])[0]
+        alone = self._per_row == 1  # while it trains, after every update: no time to average nothing
+        self._table[self._count] = self._waiting[0] if alone else _average(np.array(self._waiting)[None])[0]
         self._count += 1
         self._waiting.clear()
 

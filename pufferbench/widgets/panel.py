@@ -24,7 +24,7 @@ from pufferbench.widgets.status import TIMES, Status, TimeSplit
 from pufferbench.widgets.viewer import LiveAgent
 
 # s between two redraws of the return curve and progress; of the other curves; of what needs to think
-FAST, SLOW, SELDOM = 0.1, 0.3, 1.0
+FAST, SLOW, SELDOM = 1.5, 3.0, 3.0
 COST = 0.03  # share of the training thread's time that redrawing may take, at most
 
 SHORT = {

@@ -46,6 +46,31 @@ def test_a_lost_answer_does_not_stop_the_picture_for_good(view, clock):
     assert view.frame == b"3"
 
 
+def test_the_same_frame_again_blocks_nothing(view):
+    view.show(b"1")
+    drawn(view)
+    view.show(b"1")  # would never be acknowledged
+    view.show(b"2")
+    assert view.frame == b"2"
+
+
+def test_back_to_what_is_shown_drops_what_waited(view):
+    view.show(b"1")
+    view.show(b"2")
+    view.show(b"1")
+    drawn(view)
+    assert view.frame == b"1"
+
+
+def test_a_film_may_play_before_it_counts_as_lost(view, clock):
+    view.show(b"film", seconds=10.0)
+    assert view.seconds == 10.0
+    clock[0] += FrameView.ACK_TIMEOUT + 1
+    assert not view.ready
+    clock[0] += 10
+    assert view.ready
+
+
 def test_visible_while_any_page_shows_it(view):
     assert not view.visible
     look(view, "a")

@@ -23,7 +23,7 @@ def enabled(panel):
 
 
 def test_buttons_follow_the_state(panel):
-    assert enabled(panel) == ["Start", "Single update"]
+    wait_for(lambda: enabled(panel) == ["Start", "Single update"], "the buttons follow")
     panel.buttons["Start"].click()
     assert enabled(panel) == ["Pause", "Stop"]
     panel.buttons["Pause"].click()
@@ -60,7 +60,7 @@ def test_an_error_is_shown_in_the_panel(panel):
     panel.start()
     wait_for(lambda: panel.status.state == "error", "the error")
     assert panel.status.message.startswith("ValueError: the loss is NaN at update 1")
-    assert enabled(panel) == ["Start", "Single update"]
+    wait_for(lambda: enabled(panel) == ["Start", "Single update"], "the buttons follow")
 
 
 def test_a_loop_in_a_cell_moves_the_panel(panel, monkeypatch):

@@ -1,14 +1,37 @@
+import io
+import threading
 import time
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from pufferbench.recurrent import Player
+from pufferbench.widgets import viewer
 from pufferbench.widgets.frame_view import FrameView
-from pufferbench.widgets.viewer import LiveAgent, to_jpeg
+from pufferbench.widgets.viewer import LiveAgent, to_film
 
 from .conftest import wait_for
+
+
+@pytest.fixture(autouse=True)
+def short_films(monkeypatch):
+    monkeypatch.setattr(viewer, "FILM", 0.5)
+
+
+@pytest.fixture
+def films(monkeypatch, view):
+    """How many pictures each film has; each is seen at once."""
+    lengths = []
+
+    def counted(frames, seconds):
+        lengths.append(len(frames))
+        threading.Timer(0.05, drawn, [view]).start()
+        return to_film(frames, seconds)
+
+    monkeypatch.setattr(viewer, "to_film", counted)
+    return lengths
 
 
 @pytest.fixture
@@ -36,7 +59,8 @@ def test_it_plays_only_while_somebody_watches(agent, view):
     assert agent.last_frame is None
     look(view)
     wait_for(lambda: view.frame, "the first frame")
-    assert view.frame.startswith(b"\xff\xd8")  # JPEG
+    assert view.frame.startswith(b"\x89PNG")
+    assert view.seconds > 0
     assert (view.height, view.width, 3) == agent.last_frame.shape
     assert "weights of update 0" in view.note
     look(view, False)
@@ -93,25 +117,36 @@ def test_continuous_actions_stay_in_the_box(make_trainer, view):
         observations = env.step(actions)[0]
 
 
-def test_a_slow_first_picture_does_not_stop_the_others(agent, view, monkeypatch):
-    """The first one may compile for seconds; then the rest must not wait 1 / CPU_SHARE times as long."""
+def test_pictures_that_cost_much_are_few(agent, view, films, monkeypatch):
     env = agent.trainer.env.respawn(1)
-    render, shown = env.render, []
+    render = env.render
 
-    def slow_at_first():
-        if not shown:
-            end = time.thread_time() + 0.5
-            while time.thread_time() < end:
-                pass
-        shown.append(1)
-        drawn(view)
+    def slow():
+        end = time.thread_time() + 0.05
+        while time.thread_time() < end:
+            pass
         return render()
 
-    monkeypatch.setattr(env, "render", slow_at_first)
+    monkeypatch.setattr(env, "render", slow)
     monkeypatch.setattr(agent.trainer.env, "respawn", lambda num_envs: env)
     agent.enabled = True
     look(view)
-    wait_for(lambda: len(shown) >= 4, "four pictures")
+    wait_for(lambda: len(films) >= 2, "two films")
+    assert films[:2] == [0.5 * env.fps, 0.5 * viewer.MIN_FPS]
+
+
+def test_while_weights_change_the_film_has_fewer_pictures(agent, view, films, monkeypatch):
+    monkeypatch.setattr(viewer, "CPU_SHARE", 1e9)
+    agent.enabled = True
+    look(view)
+    wait_for(lambda: films, "a film")
+    agent.enabled = False
+    next(agent.trainer.steps())
+    before = len(films)
+    agent.enabled = True
+    wait_for(lambda: len(films) >= before + 3, "three more films")
+    assert 0.5 * viewer.TRAINING_FPS in films
+    assert films[0] == films[-1] == 0.5 * agent.trainer.env.fps  # before it began, and when it has stopped
 
 
 def test_a_game_that_cannot_be_drawn_says_so(agent, view, monkeypatch):
@@ -136,10 +171,14 @@ def test_closing_ends_the_thread_whether_it_plays_or_waits(make_trainer, view):
     waiting.close()
 
 
-def test_jpeg_of_a_picture():
-    image = np.zeros((40, 60, 3), np.uint8)
-    import io
-
-    from PIL import Image
-
-    assert Image.open(io.BytesIO(to_jpeg(image))).size == (60, 40)
+def test_a_film_plays_once_and_takes_so_long():
+    pictures = [np.full((40, 60, 3), shade, np.uint8) for shade in (0, 50, 200, 250)]
+    with Image.open(io.BytesIO(to_film(pictures, 2.0))) as film:
+        assert (film.size, film.n_frames, film.info["loop"]) == ((60, 40), 4, 1)
+        shades, durations = [], []
+        for number in range(4):
+            film.seek(number)
+            shades.append(np.asarray(film.convert("RGB"))[0, 0, 0])
+            durations.append(film.info["duration"])
+    assert shades == [0, 50, 200, 250]
+    assert durations == [500] * 4

@@ -22,6 +22,19 @@ if TYPE_CHECKING:
     from pufferbench.trainer import PuffeRL
 
 
+# Shares of a training after which a checkpoint is kept whatever the interval: most is learned early, and a film strip
+# shall show it (pufferbench.widgets.film_strip)
+MILESTONES = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75)
+
+
+def due(trainer: PuffeRL) -> bool:
+    """Whether a checkpoint belongs after the update that was just made; the same in a run that was resumed."""
+    interval, done = trainer.config.checkpoint_interval, trainer.global_step
+    before = done - trainer.rollout.size
+    passed = any(before < share * trainer.total_timesteps <= done for share in MILESTONES)
+    return bool(interval) and (passed or trainer.update % interval == 0)
+
+
 def describe(trainer: PuffeRL) -> dict[str, Any]:
     """What a training is, in plain data by section: for config.toml, and for the header of checkpoints."""
     policy = trainer.policy

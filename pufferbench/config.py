@@ -137,7 +137,8 @@ class TrainConfig:
     """Start of all randomness. The same seed gives the same run on the same machine."""
 
     checkpoint_interval: int = option(50, low=0, unit="updates")
-    """Updates between checkpoints in the run folder (if there is one); 0: only when training ends."""
+    """Updates between checkpoints in the run folder (if there is one), with more at 1, 5, 10, 25, 50 and 75 % of the
+    training; 0: only when it ends."""
 
     def live(self) -> dict[str, Any]:
         """The options that may change while training and do something, as they are now."""

@@ -296,8 +296,7 @@ class PuffeRL(LiveOptions):
         self.last_record, self._recorded = record, self.update
         if self.run is not None:
             self.run.append(record)
-            interval = self.config.checkpoint_interval
-            if interval and self.update % interval == 0:
+            if checkpoints.due(self):
                 self.save_checkpoint()
         if self.logger is not None:
             self.logger.log(record)

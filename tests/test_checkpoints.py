@@ -80,6 +80,26 @@ def test_a_run_goes_on_where_its_checkpoint_was_taken(tmp_path):
     assert [record["update"] for record in resumed.run.records] == [1, 2, 3, 4, 5, 6]
 
 
+def updates_kept(folder):
+    return [int(path.stem.rpartition("_")[2]) for path in RunFolder.open(folder).checkpoints]
+
+
+def test_checkpoints_are_kept_at_milestones_of_the_training_and_at_every_interval(tmp_path):
+    trained(20, run_dir=tmp_path / "a", checkpoint_interval=6, total_timesteps=20 * 128)
+    assert updates_kept(tmp_path / "a") == [1, 2, 5, 6, 10, 12, 15, 18]  # 1 and 5, 10, 25, 50, 75 %
+    trained(20, run_dir=tmp_path / "b", checkpoint_interval=0, total_timesteps=20 * 128)
+    assert updates_kept(tmp_path / "b") == []
+
+
+def test_a_resumed_run_keeps_the_same_milestones(tmp_path):
+    options = {"run_dir": tmp_path, "checkpoint_interval": 100, "total_timesteps": 20 * 128}
+    trained(7, **options)
+    resumed = PuffeRL(Bandit(8), bptt_horizon=16, **options)
+    resumed.load_checkpoint(RunFolder.open(tmp_path).latest_checkpoint)
+    run(resumed, 15)
+    assert updates_kept(tmp_path) == [1, 2, 5, 10, 15]
+
+
 def test_a_policy_is_loaded_by_its_name_or_must_be_passed(tmp_path):
     trainer = trained(policy="MLP")
     path = trainer.save_checkpoint(tmp_path / "a")

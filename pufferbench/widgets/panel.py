@@ -23,8 +23,9 @@ from pufferbench.widgets.snapshot import describe_run, picture
 from pufferbench.widgets.status import TIMES, Status, TimeSplit
 from pufferbench.widgets.viewer import LiveAgent
 
-# s between two redraws of the return curve and progress; of the other curves; of what needs to think
-FAST, SLOW, SELDOM = 1.5, 3.0, 3.0
+# s between two redraws of the return curve and progress; of the other curves; of what needs to think. A redraw costs
+# the browser 20 to 30 ms, on the cores that train too (tests/e2e/measure_panel.py)
+FAST, SLOW, SELDOM = 2.0, 4.0, 4.0
 COST = 0.03  # share of the training thread's time that redrawing may take, at most
 
 SHORT = {

@@ -66,7 +66,7 @@ def test_train_watch_steer_pause_interrupt_restart_reopen(
     change = records[update - 1]["changes"]["learning_rate"]
     assert records[update - 1]["update"] == update
     assert change["new"] < change["old"]
-    assert records[update - 1]["learning_rate"] == pytest.approx(change["new"], rel=0.05)  # it is annealed
+    assert records[update - 1]["learning_rate"] == pytest.approx(change["new"], rel=0.3)  # it is annealed
     assert "changes" not in records[update - 2]
 
     # read a value out, by keyboard

@@ -30,7 +30,9 @@ def tick(view, *held, pressed=(), times=1):
 
 @pytest.fixture
 def run(make_trainer, tmp_path):
-    trainer = make_trainer(run_dir=tmp_path, total_timesteps=6 * 128, minibatch_size=64)
+    trainer = make_trainer(
+        run_dir=tmp_path, total_timesteps=6 * 128, minibatch_size=64, checkpoint_interval=0
+    )
     for _ in trainer.steps():
         if trainer.update % 2 == 0:
             trainer.save_checkpoint()
@@ -215,6 +217,15 @@ def test_random_play_can_be_watched_too():
 
 
 # -- film_strip ---------------------------------------------------------------------------------
+
+
+def test_a_run_with_nothing_but_defaults_has_all_moments_of_a_strip(make_trainer, tmp_path):
+    trainer = make_trainer(run_dir=tmp_path, total_timesteps=100 * 128, minibatch_size=64)
+    for _ in trainer.steps():
+        pass
+    strip = film_strip(tmp_path)
+    assert [moment.progress for moment in strip.moments] == [0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 1]
+    strip.close()
 
 
 def test_a_strip_is_the_same_game_at_several_times(run, tmp_path):

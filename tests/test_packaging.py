@@ -43,7 +43,10 @@ def test_the_wheel_has_the_lessons_where_they_are_looked_for(wheel: set[str]) ->
 
 def test_the_wheel_has_the_course_directory_where_it_is_looked_for(wheel: set[str]) -> None:
     files = list((ROOT / "notebooks" / "assignments" / "source").rglob("*.ipynb"))
-    files += [ROOT / "notebooks" / "assignments" / name for name in ("nbgrader_config.py", "README.md")]
+    files += [
+        ROOT / "notebooks" / "assignments" / name
+        for name in ("nbgrader_config.py", "leaderboard.toml", "README.md")
+    ]
     for path in files:
         assert (
             f"pufferbench/_assignments/{path.relative_to(ROOT / 'notebooks/assignments').as_posix()}" in wheel

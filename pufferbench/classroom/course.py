@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ from pufferbench import lessons
 from pufferbench.errors import PufferBenchError, did_you_mean
 
 CONFIG = "nbgrader_config.py"
-SHIPPED = (CONFIG, "README.md", "source")
+LEADERBOARD = "leaderboard.toml"
+SHIPPED = (CONFIG, LEADERBOARD, "README.md", "source")
 
 
 class CourseError(PufferBenchError):
@@ -37,7 +39,15 @@ def new(folder: Path) -> Course:
         else:
             folder.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(origin / name, folder / name)
+    _draw_seed(folder / LEADERBOARD)
     return Course(folder)
+
+
+def _draw_seed(leaderboard: Path) -> None:
+    """A seed that nobody else knows, in place of the shipped one."""
+    text = leaderboard.read_text(encoding="utf-8")
+    seed = f"seed = {secrets.randbelow(2**31)} "
+    leaderboard.write_text(text.replace("seed = 0 ", seed, 1), encoding="utf-8", newline="\n")
 
 
 def _left_behind(_folder: str, names: list[str]) -> list[str]:

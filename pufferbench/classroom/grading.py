@@ -6,6 +6,7 @@ student's notebook with the tests put back as they were. The gradebook is a data
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -89,14 +90,14 @@ def _grade_in_child(course: Course, submission: Submission, again: bool) -> Grad
 def main(arguments: Sequence[str]) -> None:
     """The child: ``COURSE ASSIGNMENT STUDENT again|feedback``. Prints what went wrong, "" for nothing, as JSON."""
     root, assignment, student, what = arguments
-    out, sys.stdout = sys.stdout, sys.stderr  # the answer alone goes to the standard output
-    api = Course(Path(root)).api()
     outcome = {"success": True}
-    if what == "again":
-        outcome = api.autograde(assignment, student, force=True, create=True)
-    if outcome["success"]:
-        outcome = api.generate_feedback(assignment, student, force=True)
-    print(json.dumps("" if outcome["success"] else what_went_wrong(outcome)), file=out)
+    with contextlib.redirect_stdout(sys.stderr):  # the answer alone goes to the standard output
+        api = Course(Path(root)).api()
+        if what == "again":
+            outcome = api.autograde(assignment, student, force=True, create=True)
+        if outcome["success"]:
+            outcome = api.generate_feedback(assignment, student, force=True)
+    print(json.dumps("" if outcome["success"] else what_went_wrong(outcome)))
 
 
 def grades_csv(course: Course) -> str:

@@ -93,6 +93,9 @@ def load(trainer: PuffeRL, path: Path) -> dict[str, Any]:
     """
     arrays, header = records.load_checkpoint(path)
     policies.check_spaces(header, trainer.env.observation_space, trainer.env.action_space, path)
+    policies.check_weights(
+        trainer.policy, arrays, path
+    )  # another policy has another optimizer: this says it plainly
     try:  # read everything first: the file may be anybody's
         live = trainer.config.live()
         options = check_options({name: value for name, value in header["train"].items() if name in live})

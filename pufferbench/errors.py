@@ -17,5 +17,6 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """``"; did you mean 'ocean-breakout'?"`` for the nearest known name, or ``""`` when none is near."""
     import difflib  # here: errors are rare, and importing this module should cost nothing
 
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    spelled = {each.lower(): each for each in known}
+    close = difflib.get_close_matches(name.lower(), list(spelled), n=1, cutoff=0.6)
+    return f"; did you mean {spelled[close[0]]!r}?" if close else ""

@@ -39,6 +39,7 @@ include_patterns = [
     "CONTRIBUTING.md",
     "tutorials/*",
     "notebooks/*",
+    "notebooks/assignments/README.md",
     "ocean_numba/README.md",
     "pufferbench/docs/**",
 ]

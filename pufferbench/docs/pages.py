@@ -15,11 +15,13 @@ CONTENTS = {
         "Lessons <tutorials/README>",
         "Labs <notebooks/README>",
         "Games <ocean_numba/README>",
+        "Guides <pufferbench/docs/guides>",
         "API <pufferbench/docs/api/index>",
         "Contributing <CONTRIBUTING>",
     ],
     "tutorials/README": ["[0-9]*"],
-    "notebooks/README": ["lab_*"],
+    "notebooks/README": ["lab_*", "assignments/README"],
+    "pufferbench/docs/guides": ["training", "environments", "vectorization", "policies", "integration"],
 }
 GAMES = "pufferbench/docs/api/games"
 

@@ -20,7 +20,7 @@ Policies that remember take and return a state: :mod:`pufferbench.recurrent`.
 from pufferbench.policies.attention import Attention
 from pufferbench.policies.check import check_policy
 from pufferbench.policies.cnn import CNN
-from pufferbench.policies.files import check_spaces, describe_space, load, load_weights
+from pufferbench.policies.files import check_spaces, check_weights, describe_space, load, load_weights
 from pufferbench.policies.fit import Misfit, check_fit
 from pufferbench.policies.heads import ActorCritic, check_outputs, output_sizes
 from pufferbench.policies.independent import Independent

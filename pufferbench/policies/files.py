@@ -72,6 +72,12 @@ def describe_space(space: spaces.Space) -> str:
 
 def load_weights(policy: nn.Module, arrays: dict[str, np.ndarray], path: Path) -> None:
     """Put a checkpoint's weights into ``policy``, all or none. Raises :class:`CheckpointError`."""
+    saved = check_weights(policy, arrays, path)
+    policy.load_state_dict({name: torch.tensor(array) for name, array in saved.items()})
+
+
+def check_weights(policy: nn.Module, arrays: dict[str, np.ndarray], path: Path) -> dict[str, np.ndarray]:
+    """The weights of a checkpoint, by their names in ``policy``; :class:`CheckpointError` when they do not fit."""
     saved = {name.removeprefix("policy."): a for name, a in arrays.items() if name.startswith("policy.")}
     wanted = policy.state_dict()
     wrong = [f"{name} is missing" for name in wanted if name not in saved]
@@ -87,4 +93,4 @@ def load_weights(policy: nn.Module, arrays: dict[str, np.ndarray], path: Path) -
             f"{path} does not fit this {type(policy).__name__}: {'; '.join(wrong[:3])}{more}; "
             "make the policy with the sizes it was trained with"
         )
-    policy.load_state_dict({name: torch.tensor(array) for name, array in saved.items()})
+    return saved

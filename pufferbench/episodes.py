@@ -15,6 +15,7 @@ import dataclasses
 import io
 import json
 import math
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from pufferbench.decisions import Thinker
 from pufferbench.env import PufferEnv
 from pufferbench.errors import PufferBenchError
 from pufferbench.labels import ActionPart, ObservationPart, action_parts, observation_parts
-from pufferbench.spaces import FlatBox
+from pufferbench.spaces import FlatBox, flatten_observations, layout_of
 
 _FORMAT = "pufferbench-episode-1"
 
@@ -179,8 +180,8 @@ class Episode:
     def load(cls, path: str | Path) -> Episode:
         """Read back what :meth:`save` wrote. Nothing in the file is executed.
 
-        A Dict or Tuple observation stays the bytes that a policy sees: set ``episode.observation_space`` to the env's
-        to look into it.
+        ``observation_space`` is None where the parts of an observation are of kinds that a file cannot describe (texts,
+        graphs): set it to the env's to look into them.
 
         Raises:
             EpisodeError: the file is missing, damaged, or not an episode.
@@ -240,25 +241,50 @@ def _tuples(part: dict[str, Any]) -> dict[str, Any]:
 
 
 def _describe(space: Any) -> dict[str, Any] | None:
-    """A plain space as data; None for one that is made of parts."""
+    """A space as data, the parts of a flattened one included; None where there is a part of another kind."""
+    if isinstance(space, FlatBox):
+        source = _describe(space.source)
+        # An adapter may lay the same parts out in another way: then what is read back would be wrong
+        same = source is not None and layout_of(_space(source)).dtype == space.layout.dtype
+        return {"flat": source} if same else None
+    if isinstance(space, spaces.Dict):
+        return _describe_parts("dict", dict(space.spaces))
+    if isinstance(space, spaces.Tuple):
+        return _describe_parts("tuple", {str(place): part for place, part in enumerate(space.spaces)})
     if isinstance(space, spaces.Discrete):
-        return {"n": int(space.n)}
+        return {"n": int(space.n)} | ({"start": int(space.start)} if space.start else {})
     if isinstance(space, spaces.MultiDiscrete):
         return {"nvec": space.nvec.tolist()}
-    if isinstance(space, spaces.Box) and not isinstance(space, FlatBox):
+    if isinstance(space, spaces.MultiBinary):
+        return {"bits": list(space.shape)}
+    if isinstance(space, spaces.Box):
         low, high = float(space.low.min()), float(space.high.max())
         bounds = {"low": low, "high": high} if math.isfinite(low) and math.isfinite(high) else {}
         return {"shape": list(space.shape), "dtype": space.dtype.name, **bounds}
     return None
 
 
-def _space(described: dict[str, Any] | None) -> spaces.Space | None:
+def _describe_parts(kind: str, parts: dict[str, Any]) -> dict[str, Any] | None:
+    described = {name: _describe(part) for name, part in parts.items()}
+    return None if None in described.values() else {kind: described}
+
+
+def _space(described: dict[str, Any] | None) -> Any:
+    """The space that :func:`_describe` described."""
     if described is None:
         return None
+    if "flat" in described:
+        return flatten_observations(_space(described["flat"]))
+    if "dict" in described:  # an OrderedDict: gymnasium sorts the names of a plain one
+        return spaces.Dict(OrderedDict((name, _space(part)) for name, part in described["dict"].items()))
+    if "tuple" in described:
+        return spaces.Tuple([_space(part) for part in described["tuple"].values()])
     if "n" in described:
-        return spaces.Discrete(described["n"])
+        return spaces.Discrete(described["n"], start=described.get("start", 0))
     if "nvec" in described:
-        return spaces.MultiDiscrete(described["nvec"])
+        return spaces.MultiDiscrete(np.array(described["nvec"]))
+    if "bits" in described:
+        return spaces.MultiBinary(described["bits"])
     low, high = described.get("low", -math.inf), described.get("high", math.inf)
     return spaces.Box(low, high, tuple(described["shape"]), np.dtype(described["dtype"]).type)
 

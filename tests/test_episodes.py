@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from gymnasium import spaces
 
 import pufferbench
 from pufferbench.decisions import Thinker
 from pufferbench.episodes import Episode, EpisodeError
 from pufferbench.games import Game
+from pufferbench.labels import observation_numbers
 from pufferbench.policies import LSTM, MLP
 
 GAMES = {
@@ -47,11 +49,43 @@ def test_recorded_twice_saved_and_read_back_it_is_the_same(name: str, tmp_path: 
                 np.testing.assert_array_equal(mine, theirs)
             elif field.name not in ("policy", "action_space", "observation_space"):
                 assert mine == theirs, field.name
+    seen = episode.observations[0, 0]
+    np.testing.assert_array_equal(
+        observation_numbers(read.observation_space, seen), observation_numbers(env.observation_space, seen)
+    )
     assert len(episode.frames) == len(episode) <= 40
     others = [pufferbench.record_episode(policy, env, seed=seed, limit=3) for seed in range(8)]
     assert any(not np.array_equal(each.observations[0], others[0].observations[0]) for each in others) or (
         name in ("ocean-connect-four", "pettingzoo-tictactoe")  # all begin with an empty board
     )
+
+
+@pytest.mark.parametrize("words", [False, True], ids=["as data", "with a text"])
+def test_parts_of_observations_are_read_back_where_a_file_can_describe_them(
+    words: bool, tmp_path: Path
+) -> None:
+    class Parts(pufferbench.PufferEnv):
+        def __init__(self, buf: Any = None) -> None:
+            super().__init__(buf)
+            parts = {"n": spaces.Discrete(3, start=1), "a": spaces.Tuple([spaces.MultiBinary(2)])}
+            self.observation_space = spaces.Dict(parts | ({"words": spaces.Text(4)} if words else {}))
+            self.action_space = self.make_discrete(2)
+
+        def reset(self) -> dict[str, Any]:
+            seen = {"n": 2, "a": (np.array([0, 1], np.int8),)}
+            return seen | ({"words": "ab"} if words else {})
+
+        def step(self, action: int) -> tuple[Any, float, bool, dict[str, Any]]:
+            return self.reset(), 1.0, True, {}
+
+    episode = pufferbench.record_episode(None, pufferbench.emulate(Parts, num_envs=1), limit=3)
+    read = Episode.load(episode.save(tmp_path / "episode.npz"))
+    if words:
+        assert read.observation_space is None
+    else:
+        seen = read.observation_space.layout.read(read.observations[0, 0])
+        assert seen["n"] == 2
+        assert seen["a"][0].tolist() == [0, 1]
 
 
 @pytest.mark.parametrize("name", ["ocean-breakout", "ocean-memory", "pettingzoo-tictactoe"])

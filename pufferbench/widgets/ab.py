@@ -90,9 +90,9 @@ class ABPanel(ipywidgets.VBox):
                 "A and B are the same trainer: make a second one, with pufferbench.branch(a, ...)"
             )
         self.sessions = tuple(Session.of(trainer, COLUMNS) for trainer in (a, b))
-        turns = Turns()
+        self._turns = Turns()
         for session in self.sessions:
-            session.turns = turns
+            session.turns = self._turns
         self.both = Both((self.sessions[0].history, self.sessions[1].history))
         self.curves = Curves([CHART], self.both, height=200)  # type: ignore[arg-type]
         self.statuses = tuple(
@@ -155,6 +155,7 @@ class ABPanel(ipywidgets.VBox):
         self.leave()
         for session in self.sessions:
             session.turns = None
+            self._turns.give_up(session)  # the other may wait for it just now
         for session in self.sessions[1 if self._a_has_panel else 0 :]:
             session.close()
 

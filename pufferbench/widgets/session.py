@@ -254,13 +254,14 @@ class Session:
                     self._stop = False
                     self._cell_ended()
                 raise StopTraining("stopped")
-            if self.turns is None or self.turns.take(self, lambda: self._stop or not self._go.is_set()):
+            turns = self.turns  # another thread may end them
+            if turns is None or turns.take(self, lambda: self._stop or not self._go.is_set()):
                 self._between = False
                 return
 
     def _rest(self) -> None:
-        if self.turns is not None:
-            self.turns.give_up(self)
+        if (turns := self.turns) is not None:
+            turns.give_up(self)
 
     def _hold(self) -> None:
         self._rest()

@@ -96,6 +96,19 @@ def test_closing_the_panel_ends_the_branch_and_all_threads(panel, branches):
     assert not our_threads()
 
 
+def test_when_b_ends_in_its_turn_a_goes_on(make_trainer):
+    a, b = make_trainer(), make_trainer()
+    view = ABPanel(a, b, a_has_panel=True)
+    first, second = view.sessions
+    turns = first.turns
+    assert turns.take(second, lambda: True)  # B is in the middle of an update
+    first.start()
+    wait_for(lambda: turns._waiting == [first], "A waits for its turn")
+    view.close()
+    wait_for(lambda: a.update > 0, "A trains")
+    first.close()
+
+
 def test_two_trainers_in_turns(make_trainer):
     a = make_trainer()
     next(a.steps())

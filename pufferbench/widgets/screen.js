@@ -24,6 +24,7 @@ function render({ model, el }) {
   let inView = false;
   let timer = null;
   let due = performance.now();
+  let heldUp = false; // a tick waits for an answer to one before it
 
   // -- pictures ---------------------------------------------------------------------------------
 
@@ -71,6 +72,10 @@ function render({ model, el }) {
   function receive(message, buffers) {
     if (message.view === id) waiting.delete(message.tick);
     (message.pictures || []).forEach((index, i) => draw(index, buffers[i]));
+    if (heldUp) {
+      clearTimeout(timer);
+      tick();
+    }
   }
 
   // -- keys -------------------------------------------------------------------------------------
@@ -140,7 +145,13 @@ function render({ model, el }) {
     const now = performance.now();
     for (const [sent, when] of waiting) if (now - when > PATIENCE) waiting.delete(sent);
     const active = period > 0 && inView && !document.hidden && (!model.get("needs_focus") || focused());
-    if (active && waiting.size < IN_FLIGHT) {
+    // Not left out: a whole period would be lost where an answer comes a millisecond late
+    heldUp = active && waiting.size >= IN_FLIGHT;
+    if (heldUp) {
+      timer = setTimeout(tick, 100); // the answer calls us sooner, if it comes
+      return;
+    }
+    if (active) {
       number += 1;
       waiting.set(number, now);
       model.send({ kind: "tick", view: id, tick: number, held: [...held], pressed });

@@ -61,6 +61,7 @@ python_maximum_signature_line_length = 100
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 autosummary_generate = False
+toc_object_entries_show_parents = "hide"
 viewcode_line_numbers = True
 
 html_theme = "pydata_sphinx_theme"

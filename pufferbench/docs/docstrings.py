@@ -1,9 +1,11 @@
-"""Our docstrings for Sphinx: their Markdown tables become tables of reStructuredText."""
+"""Our docstrings for Sphinx: Markdown tables, values described in a sentence, widgets' arguments."""
 
 from __future__ import annotations
 
 import re
 from typing import Any
+
+from sphinx.util import inspect
 
 
 def tables(lines: list[str]) -> list[str]:
@@ -38,10 +40,33 @@ def _list_table(head: list[str], rows: list[list[str]]) -> list[str]:
     return [*lines, ""]
 
 
+VALUES = ("attribute", "property", "data")
+_as_written: dict[str, list[str]] = {}
+
+
+def remember(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """Before napoleon, which takes the words before a colon ("The world: a Dict, say.") for a type."""
+    if what in VALUES:
+        _as_written[name] = list(lines)
+
+
 def process(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
-    lines[:] = tables(lines)
+    lines[:] = tables(_as_written.pop(name, lines))
+
+
+def arguments(
+    app: Any, what: str, name: str, obj: Any, options: Any, signature: str | None, returns: str | None
+) -> tuple[str, None] | None:
+    """Of a widget, those of its ``__init__``: traitlets' ``__new__``, where Sphinx looks first, says nothing."""
+    if what != "class" or not (signature or "").startswith("(*args"):
+        return None
+    found = inspect.signature(obj.__init__, bound_method=True)
+    text = inspect.stringify_signature(found, show_return_annotation=False, unqualified_typehints=True)
+    return text, None
 
 
 def setup(app: Any) -> dict[str, bool]:
-    app.connect("autodoc-process-docstring", process)
+    app.connect("autodoc-process-docstring", remember, priority=400)  # napoleon's is 500
+    app.connect("autodoc-process-docstring", process, priority=600)
+    app.connect("autodoc-process-signature", arguments)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

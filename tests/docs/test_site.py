@@ -47,6 +47,16 @@ def test_lessons_show_their_outputs(site: Path, pages: dict[Path, str]) -> None:
     )
 
 
+def test_docstrings_are_drawn(site: Path, pages: dict[Path, str]) -> None:
+    """Nothing is left of the markup: not of sections, roles, Markdown's tables, or traitlets' signatures."""
+    for path in (site / "pufferbench/docs/api").glob("*.html"):
+        text = re.sub(r"(?s)<(pre|script)\b.*?</\1>", "", pages[path])
+        for left in ("|---", "Args:", "Returns:", "Attributes:", ":class:`", ":func:`", "t.Any"):
+            assert left not in text, f"{path.name}: {left}"
+    cartpole = pages[site / "pufferbench/docs/api/games.html"]
+    assert "<p>angular velocity of the pole</p>" in cartpole
+
+
 def test_no_link_is_dead(site: Path, pages: dict[Path, str]) -> None:
     anchors = {path: set(re.findall(r'\b(?:id|name)="([^"]+)"', text)) for path, text in pages.items()}
     dead = []

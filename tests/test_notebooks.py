@@ -11,7 +11,7 @@ import pytest
 
 from pufferbench import notebooks
 from pufferbench.cli import main
-from pufferbench.notebooks import WIDGET_VIEW, budget, check, clean, dead_links, find, read, write
+from pufferbench.notebooks import CHECKED, WIDGET_VIEW, budget, check, clean, dead_links, find, read, write
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("tutorials", "notebooks")
@@ -120,8 +120,9 @@ def test_cleaning_twice_is_cleaning_once() -> None:
     ("cell", "problem"),
     [
         (code("import os; os.environ['PUFFERBENCH_FAST']"), "use budget"),
-        (code("# NBVAL_CHECK_OUTPUT\n1", count=None), "never compare"),
-        (code("# NBVAL_CHECK_OUTPUT\nbudget(full=1, fast=2)"), "differs under test"),
+        (code("# NBVAL_CHECK_OUTPUT\n1"), "give the cell the tag"),
+        (code("1", count=None, tags=[CHECKED]), "never compare"),
+        (code("budget(full=1, fast=2)", tags=[CHECKED]), "differs under test"),
         (code("open('/home/anna/x')"), "path of one machine"),
         (code("1", execution={"iopub.status.busy": "2026"}), "timings"),
         (
@@ -181,6 +182,12 @@ TEXTS = [p for p in sorted(ROOT.rglob("*.md")) if not any(n[0] == "." for n in p
 @pytest.mark.parametrize("path", TEXTS, ids=lambda p: p.relative_to(ROOT).as_posix())
 def test_no_text_of_this_repository_has_a_dead_link(path: Path) -> None:
     assert dead_links(path.read_text(encoding="utf-8"), path.parent) == []
+
+
+def test_some_outputs_are_compared() -> None:
+    """nbval compares what is tagged, and nothing else; without any tag it would prove no output at all."""
+    cells = [cell for path in COMMITTED for cell in read(path)["cells"]]
+    assert sum(CHECKED in cell["metadata"].get("tags", []) for cell in cells) >= 20
 
 
 def test_pytest_collects_every_notebook(pytestconfig: pytest.Config) -> None:

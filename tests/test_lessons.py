@@ -154,6 +154,15 @@ def test_a_lesson_says_how_to_get_its_solutions(path: Path) -> None:
     assert f"puffer notebooks solution {path.name[:2]}" in text
 
 
+@pytest.mark.parametrize(
+    "path", sorted((lessons.source() / lessons.SOLUTIONS).glob("*.ipynb")), ids=lambda path: path.stem
+)
+def test_solutions_work_wherever_they_are_put(path: Path) -> None:
+    """They take functions from their lesson: from ``lessons.source()``, since "../" is right in one place only."""
+    code = ["".join(cell["source"]) for cell in notebooks.read(path)["cells"] if cell["cell_type"] == "code"]
+    assert "../" not in "".join(code)
+
+
 def test_an_unknown_lesson_writes_nothing(tmp_path: Path) -> None:
     with pytest.raises(UnknownLesson):
         lab.prepare(tmp_path / "copy", "77", None)

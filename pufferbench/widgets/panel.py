@@ -17,15 +17,14 @@ from pufferbench.widgets.findings import Findings
 from pufferbench.widgets.frame_view import FrameView
 from pufferbench.widgets.kernel import answer_during_cells
 from pufferbench.widgets.more import More
+from pufferbench.widgets.pace import between_redraws
 from pufferbench.widgets.saved import Saved, family
 from pufferbench.widgets.session import Session
 from pufferbench.widgets.snapshot import describe_run, picture
 from pufferbench.widgets.status import TIMES, Status, TimeSplit
 from pufferbench.widgets.viewer import LiveAgent
 
-# s between two redraws of the return curve and progress; of the other curves; of what needs to think. A redraw costs
-# the browser 20 to 30 ms, on the cores that train too (tests/e2e/measure_panel.py)
-FAST, SLOW, SELDOM = 2.0, 4.0, 4.0
+SLOWER = 2  # the second row of curves, and what takes thought, are redrawn so many times more seldom
 COST = 0.03  # share of the training thread's time that redrawing may take, at most
 
 SHORT = {
@@ -74,7 +73,7 @@ class TrainerPanel(Saved):
         self.session = Session.of(trainer, COLUMNS)
         self.title = getattr(trainer.env.spec, "id", None) or type(trainer.env).__name__
         self._lock = threading.RLock()
-        self._drawn_fast = self._drawn_slow = self._drawn_seldom = 0.0  # when
+        self._drawn_fast = self._drawn_slow = 0.0  # when
         self._machine = Machine()
         self._cost = 0.0
         self._closed = True  # until everything is made
@@ -200,8 +199,9 @@ class TrainerPanel(Saved):
             knob.follow(record)
         self.device.follow(record)
         now = time.monotonic()
-        if now - self._drawn_fast >= max(FAST, self._cost / COST):
-            self._redraw(slow_too=now - self._drawn_slow >= SLOW)
+        pause = max(between_redraws(self.trainer.elapsed), self._cost / COST)
+        if now - self._drawn_fast >= pause:
+            self._redraw(slow_too=now - self._drawn_slow >= SLOWER * pause)
 
     def _redraw(self, slow_too: bool = True) -> None:
         began = time.thread_time()
@@ -214,9 +214,7 @@ class TrainerPanel(Saved):
                 self.details.flush()
                 record = self.session.last_record
                 self.times.shares = {key: record[key] for key in TIMES if key in record}
-                if self._drawn_fast - self._drawn_seldom >= SELDOM or self.session.state != "training":
-                    self._drawn_seldom = self._drawn_fast
-                    self._think()
+                self._think()
         self._cost = time.thread_time() - began
 
     def _think(self) -> None:

@@ -17,12 +17,10 @@ from PIL import Image
 from pufferbench.pytorch import draw_noise, sample
 from pufferbench.recurrent import Player
 from pufferbench.widgets.frame_view import FrameView
+from pufferbench.widgets.pace import agent_fps
 
 FILM = 3.0  # s of play in one film
-MAX_FPS = 20
-# While weights change, watching must not slow the training down: a browser's frame costs 5 ms of a core, and more
-# than half of that is lost to a training on all cores (tests/e2e/measure_panel.py)
-TRAINING_FPS = 4
+MAX_FPS = 20  # fewer while weights change: watching must not slow the training down
 CPU_SHARE = 0.02  # of one core that playing may take, at most
 MIN_FPS = 2  # whatever a frame costs: slower does not look alive
 
@@ -101,7 +99,7 @@ class LiveAgent:
         while self._wait_for_eyes():
             began = time.thread_time()
             training = self._load(policy)
-            fps = min(fastest, TRAINING_FPS) if training else fastest
+            fps = min(fastest, agent_fps(self.trainer.elapsed)) if training else fastest
             if cost:
                 fps = min(fps, max(CPU_SHARE / cost, MIN_FPS))
             frames = []

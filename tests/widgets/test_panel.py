@@ -64,8 +64,7 @@ def test_an_error_is_shown_in_the_panel(panel):
 
 
 def test_a_loop_in_a_cell_moves_the_panel(panel, monkeypatch):
-    monkeypatch.setattr(panel_module, "FAST", 0.0)
-    monkeypatch.setattr(panel_module, "SLOW", 0.0)
+    monkeypatch.setattr(panel_module, "between_redraws", lambda elapsed: 0.0)
     monkeypatch.setattr(panel_module, "COST", 1e9)
     sent = []
     monkeypatch.setattr(panel.returns, "send", lambda content, buffers: sent.append(content["start"]))
@@ -78,7 +77,7 @@ def test_a_loop_in_a_cell_moves_the_panel(panel, monkeypatch):
 
 
 def test_redrawing_is_throttled_but_the_last_numbers_are_never_lost(panel, monkeypatch):
-    monkeypatch.setattr(panel_module, "FAST", 1e9)
+    monkeypatch.setattr(panel_module, "between_redraws", lambda elapsed: 1e9)
     sent = []
     monkeypatch.setattr(panel.returns, "send", lambda content, buffers: sent.append(len(buffers[0])))
     steps = panel.trainer.steps()

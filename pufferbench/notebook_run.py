@@ -53,6 +53,9 @@ def run(path: str | Path, timeout: int = 900, show: Callable[[int], object] = la
         notebook,
         timeout=timeout,
         kernel_name="python3",
+        extra_arguments=[
+            "--log-level=ERROR"
+        ],  # its warnings (that it is not encrypted) are no news to anybody
         resources={"metadata": {"path": str(Path(path).resolve().parent)}},
         on_cell_start=lambda cell, cell_index: show(cell_index),
     )

@@ -247,7 +247,7 @@ def test_a_mistake_on_the_command_line(
     assert (tmp_path / "x.ipynb").read_text(encoding="utf-8") == "{]"
 
 
-def test_run_executes_cleans_and_says_what_it_took(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_run_executes_cleans_and_says_what_it_took(tmp_path: Path, capfd: pytest.CaptureFixture) -> None:
     source = (
         "import os; print(6 * 7, os.environ.get('PUFFERBENCH_' + 'FAST')); x = bytearray(300_000_000); del x"
     )
@@ -262,7 +262,9 @@ def test_run_executes_cleans_and_says_what_it_took(tmp_path: Path, capsys: pytes
     assert (name, size) == ("[lesson](lesson.ipynb)", "1")
     assert int(memory) > 300
     assert int(cpu) < 60
-    assert "CPU, s" in capsys.readouterr().out
+    said = capfd.readouterr()
+    assert "CPU, s" in said.out
+    assert said.err == "", "the kernel's own warnings"
 
 
 def test_a_notebook_that_fails_is_not_saved(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from docutils import nodes
 
 from ocean_numba import registration
+from pufferbench import cli
 
 CONTENTS = {
     "README": [
@@ -69,6 +70,15 @@ def list_games(app: Any, page: str, source: list[str]) -> None:
         )
 
 
+def list_commands(app: Any, page: str, source: list[str]) -> None:
+    """What ``puffer --help`` says."""
+    if page == "pufferbench/docs/api/commands":
+        rows = "".join(
+            f"   * - ``puffer {name}``\n     - {line}\n" for name, (_, line) in cli.COMMANDS.items()
+        )
+        source[0] += f".. list-table::\n\n{rows}"
+
+
 def name_pictures(app: Any, doctree: nodes.document) -> None:
     """A figure that a cell has drawn has no words of its own: it is named after the section that it is in."""
     for image in doctree.findall(nodes.image):
@@ -84,5 +94,6 @@ def setup(app: Any) -> dict[str, bool]:
     app.connect("source-read", add_contents)
     app.connect("source-read", link_sources)
     app.connect("source-read", list_games)
+    app.connect("source-read", list_commands)
     app.connect("doctree-read", name_pictures)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -76,7 +76,14 @@ class PettingZooAEC(MultiAgentEnv):
             agent = env.agent_selection
             if not (env.terminations.get(agent) or env.truncations.get(agent)):
                 return
-            env.step(None)
+            try:
+                env.step(None)
+            except Exception as error:
+                raise BadEnvironment(
+                    f"{self.name}, agent {agent!r}: its episode has ended, and step(None), with which PettingZoo takes "
+                    f"such an agent off, raised {type(error).__name__}: {error}. "
+                    "Let the env's step(action) begin with: if action is None: return self._was_dead_step(action)"
+                ) from error
         raise BadEnvironment(
             f"{self.name}, agent {env.agent_selection!r}: its episode has ended, and still it is in agents "
             "after a step with None"

@@ -5,6 +5,11 @@ from __future__ import annotations
 from pufferbench.errors import PufferBenchError
 
 
+def which_envs(envs: range) -> str:
+    """``"environments 2..3"``, or ``"environment 2"``."""
+    return f"environment {envs.start}" if len(envs) == 1 else f"environments {envs.start}..{envs.stop - 1}"
+
+
 class WorkerError(PufferBenchError, RuntimeError):
     """A worker process failed.
 
@@ -16,7 +21,7 @@ class WorkerError(PufferBenchError, RuntimeError):
 
     def __init__(self, worker: int, envs: range, what: str, traceback: str = "") -> None:
         self.worker, self.envs, self.what, self.traceback = worker, envs, what, traceback.strip()
-        text = f"worker {worker} (environments {envs.start}..{envs.stop - 1}) {what}"
+        text = f"worker {worker} ({which_envs(envs)}) {what}"
         super().__init__(f"{text}\n\n{self.traceback}\n" if self.traceback else text)
 
     def __reduce__(self) -> tuple:

@@ -20,6 +20,7 @@ from typing import Any
 from pufferbench.env import EpisodeInfos, Infos, PufferEnv
 from pufferbench.vector.arena import Arena
 from pufferbench.vector.base import make_member
+from pufferbench.vector.errors import which_envs
 from pufferbench.vector.handshake import (
     CALL,
     COMMAND,
@@ -116,7 +117,7 @@ class Worker:
             if is_so != should_be:
                 raise ValueError(
                     "all environments of a vector env must be of one kind, but the "
-                    f"{name} of environments {envs.start}..{envs.stop - 1} is {is_so}, not {should_be} "
+                    f"{name} of {which_envs(envs)} is {is_so}, not {should_be} "
                     "as the first one in the parent process promised"
                 )
         env.use_buffers(self.buffers)

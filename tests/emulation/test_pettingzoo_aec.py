@@ -325,6 +325,17 @@ def test_the_dead_must_leave():
         env.step([0, 0])
 
 
+def test_the_dead_leave_by_a_step_with_none():
+    env = PettingZooAEC(Turns([{"terminated": {"a": True}}], "ab"))
+    env.reset()
+    step = env.env.step
+    env.env.step = lambda action: step(int(action))  # no thought of None
+    with pytest.raises(
+        BadEnvironment, match=r"agent 'a': .*step\(None\).* raised TypeError: .*_was_dead_step"
+    ):
+        env.step([0, 0])
+
+
 def test_infos_must_be_dicts():
     env = Turns([{}], "ab")
     reset = env.reset

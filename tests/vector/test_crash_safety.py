@@ -206,6 +206,7 @@ def test_worker_errors_can_be_pickled() -> None:
 
     error = pickle.loads(pickle.dumps(WorkerTimeout(1, range(2, 4), "slept", "Traceback")))
     assert isinstance(error, TimeoutError) and str(error).startswith("worker 1 (environments 2..3) slept")
+    assert str(WorkerError(1, range(2, 3), "slept")) == "worker 1 (environment 2) slept"
 
 
 # -- a worker does not answer -----------------------------------------------------------------------

@@ -127,7 +127,9 @@ def test_numbers_that_do_not_fit(wrong: dict[str, Any], message: str) -> None:
 
 
 def test_environments_must_be_equal() -> None:
-    with pytest.raises(WorkerError, match=r"must be of one kind, but the observation space of environments"):
+    with pytest.raises(
+        WorkerError, match=r"must be of one kind, but the observation space of environment [01] is"
+    ):
         Multiprocessing(Other, 2, 2)
 
 

@@ -96,7 +96,7 @@ def test_grades(course: Course, graded) -> None:
     rows = {row["student"]: row for row in csv.DictReader((course.root / GRADES).open(encoding="utf-8"))}
     assert rows["(points possible)"][QUICK] == "13"
     assert (rows["reference"][QUICK], rows["blank"][QUICK]) == ("10", "0")
-    assert rows["reference"]["unread"] == "1", "the answer in words waits for a reader"
+    assert rows["a constant step"]["unread"] == "1", "the answer in words waits for a reader"
     assert rows["blank"]["unread"] == "0", "there is nothing to read"
 
 

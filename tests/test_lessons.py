@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -138,6 +139,14 @@ def test_the_map_has_a_row_for_every_lesson() -> None:
     text = (lessons.source() / "README.md").read_text(encoding="utf-8")
     rows = [line for line in text.splitlines() if line.startswith("| [")]
     assert [row.split("](")[1].split(")")[0] for row in rows] == lessons.lessons()
+
+
+def test_every_lesson_was_measured_and_keeps_its_promise() -> None:
+    """TIMES.md is written by `puffer notebooks run tutorials/*.ipynb --table tutorials/TIMES.md`."""
+    text = (lessons.source() / "TIMES.md").read_text(encoding="utf-8")
+    seconds = dict(re.findall(r"^\| \[.+\]\((.+)\) \| (\d+) \|", text, re.MULTILINE))
+    assert sorted(seconds) == lessons.lessons()
+    assert max(map(int, seconds.values())) <= 180, "no lesson computes for more than three minutes"
 
 
 def test_every_solution_is_one_of_a_lesson() -> None:

@@ -154,7 +154,8 @@ TIMES = """# What the notebooks take
 Executed from top to bottom with a reader's budgets, one after the other, each in a fresh kernel, by
 `puffer notebooks run FOLDER --table FILE`. Time is wall time with the start of the kernel; CPU is that of the kernel
 and its workers; memory is the most that the kernel ever held. Functions that were compiled before, by an earlier run
-or `puffer warmup`, are not compiled again.
+or `puffer warmup`, are not compiled again. Where the load is far above 1, other programs used the cores too: wall time
+has their share in it, CPU time has not.
 
 {machine}.
 

@@ -20,7 +20,7 @@ CONTENTS = {
         "API <pufferbench/docs/api/index>",
         "Contributing <CONTRIBUTING>",
     ],
-    "tutorials/README": ["[0-9]*"],
+    "tutorials/README": ["[0-9]*", "TIMES"],
     "notebooks/README": ["lab_*", "assignments/README"],
     "pufferbench/docs/guides": ["training", "environments", "vectorization", "policies", "integration"],
 }

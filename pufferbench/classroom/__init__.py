@@ -10,5 +10,7 @@
 :mod:`.grading`       autograde and feedback, a child process for each submission; the grades
 :mod:`.leaderboard`   submitted agents, played on secret seeds ...
 :mod:`.judge`         ... each in a process without network
+:mod:`.curves`        which trainings look alike
+:mod:`.report`        one page about the class
 ====================  =====================================================================
 """

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 import tyro
+from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -51,8 +54,20 @@ class GradeOptions:
     """The course directory; default: this folder."""
 
 
+@dataclass
+class ReportOptions:
+    """Play every submitted agent for the leaderboard, and write COURSE/report.html and COURSE/leaderboard.csv.
+
+    Points, tasks that were hard, slow cells, the leaderboard, and runs that look alike. What is played and for how long
+    says COURSE/leaderboard.toml.
+    """
+
+    course: Path = Path()
+    """The course directory; default: this folder."""
+
+
 def main(arguments: list[str]) -> int:
-    """``puffer class new | release | grade``; the last says by its status whether all were graded."""
+    """``puffer class new | release | grade | report``; grade says by its status whether all were graded."""
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_help())
         if arguments:
@@ -107,18 +122,14 @@ def _grade(arguments: list[str]) -> int:
     options = tyro.cli(GradeOptions, args=arguments, prog="puffer class grade")
     course = Course(options.course)
     screen = console()
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=screen, transient=True) as bar:
-        task = bar.add_task("grading", total=None)
-        submissions, graded = grading.grade(
-            course, options.submissions, lambda done, of: bar.update(task, completed=done, total=of)
-        )
+    with _progress(screen, "grading") as told:
+        submissions, graded = grading.grade(course, options.submissions, told)
     table = Table(title=f"{len(graded)} submissions")
     for column in ("student", "assignment", "", "s"):
         table.add_column(column, justify="right" if column == "s" else "left")
     for one in graded:
         done = "[red]failed[/]" if one.error else "graded" if one.again else "as before"
-        table.add_row(one.student, one.assignment, done, f"{one.seconds:.1f}")
+        table.add_row(escape(one.student), one.assignment, done, f"{one.seconds:.1f}")
     screen.print(table)
     failed = [one for one in graded if one.error]
     for submission in submissions:
@@ -133,4 +144,45 @@ def _grade(arguments: list[str]) -> int:
     return 1 if failed or not all(submission.taken for submission in submissions) else 0
 
 
-COMMANDS: dict[str, Callable[[list[str]], int]] = {"new": _new, "release": _release, "grade": _grade}
+def _report(arguments: list[str]) -> int:
+    """a page about the class, and the leaderboard of the project"""
+    from pufferbench.classroom import leaderboard, report
+
+    options = tyro.cli(ReportOptions, args=arguments, prog="puffer class report")
+    course = Course(options.course)
+    screen = console()
+    with _progress(screen, "playing submitted agents") as told:
+        entries = leaderboard.leaderboard(course, told)
+    if entries:
+        table = Table(title=f"Leaderboard: {leaderboard.rules(course).env}")
+        for column in ("place", "student", "score", "not played, because"):
+            table.add_column(column)
+        for place, entry in enumerate(entries, 1):
+            played = (str(place), escape(entry.student), f"{entry.mean:.1f} ± {entry.error:.1f}", "")
+            table.add_row(
+                *(("", escape(entry.student), "", escape(entry.refused)) if entry.refused else played)
+            )
+        screen.print(table)
+        if not all(entry.cut or entry.refused for entry in entries):
+            screen.print(
+                "This system did not cut the network of the players; Python alone refused it.", style="yellow"
+            )
+    screen.print(f"Report: {report.write(course, entries)}", highlight=False, soft_wrap=True)
+    return 0
+
+
+@contextmanager
+def _progress(screen: Console, what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar with the count and the time so far; call what it yields with (done, of)."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=screen, transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, of: bar.update(task, completed=done, total=of)
+
+
+COMMANDS: dict[str, Callable[[list[str]], int]] = {
+    "new": _new,
+    "release": _release,
+    "grade": _grade,
+    "report": _report,
+}

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 
 import pytest
 from classroom.answers import cells, reference, scores, submit, wrong
 
 from pufferbench import notebooks
+from pufferbench.classroom import report
 from pufferbench.classroom.course import Course, shipped
 from pufferbench.classroom.grading import GRADES, Graded, grade
+from pufferbench.classroom.leaderboard import Entry
 
 pytestmark = pytest.mark.classroom
 NAMES = sorted(path.parent.name for path in shipped().glob("source/*/*.ipynb"))
@@ -107,3 +110,21 @@ def test_what_is_unchanged_is_not_run_again(course: Course, graded, tmp_path: Pa
     ((one,), (submission,)) = grade(course, tmp_path)[::-1]
     assert (one.again, one.error, submission.changed) == (False, "", False)
     assert (course.root / "autograded" / "blank" / QUICK / f"{QUICK}.ipynb").stat().st_mtime_ns == before
+
+
+def test_the_report_is_one_page_in_which_nothing_of_a_student_is_html(course: Course, graded) -> None:
+    graded(QUICK)
+    entries = [
+        Entry("anna", [10.0, 20.0], steps=1_000_000, digest="a", settings={"seed": "0"}),
+        Entry("ben", [20.0, 10.0], steps=1_000_000, digest="a", settings={"seed": "0"}),
+        Entry("mallory", refused="<script>alert(1)</script>"),
+    ]
+    page = report.write(course, entries).read_text(encoding="utf-8")
+    assert "<script" not in page and "&lt;script&gt;" in page
+    assert "15.0 ± 5.0" in page
+    assert "No proof of anything" in page and "equal, seed too" in page
+    assert not re.findall(r'(?:src|href)="(?!data:)', page), "it needs nothing from elsewhere"
+    row, *_ = re.findall(r"<tr><td>bandit</td><td>test_running_mean</td>.*?</tr>", page)
+    assert "<td>40%</td>" in row, "two of five have the mean right"
+    names = [slow.cell for slow in report.slowest(course)]
+    assert "test_night" in names and "words" not in names

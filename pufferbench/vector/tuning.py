@@ -6,11 +6,12 @@ So it is tried: every candidate for a moment, then the best few once more, longe
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,14 +22,15 @@ from pufferbench.registry import spec
 from pufferbench.system import cores
 from pufferbench.vector.base import check_count
 from pufferbench.vector.make import make
+from pufferbench.vector.tuning_words import NOT_TRIED, explain, paste
 
 CLOSE = 0.95  # of the best rate counts as equal: measuring on a shared machine is no more exact than that
-NOT_TRIED = "not tried"
-PLENTY = 1e7  # steps/s; a small policy on two cores computes 1 or 2 million
 FINALISTS = 3
 FINAL_ROUNDS = 3
 NATIVE_SIZES = (64, 256, 1024, 4096)
 PYTHON_SIZES = (16, 64, 256)
+WAITING = 0.5  # an env that computes for less of its time waits, and is tried with more workers than cores
+PER_CORE, MOST_WORKERS = 8, 64  # but not with more than that: each is a process
 BACKENDS = ("serial", "threads", "multiprocessing")  # from the simplest to the most complicated
 
 Maker = Callable[["Candidate"], PufferEnv]
@@ -55,12 +57,18 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Measurement:
-    """``rate``: agent steps per second of wall time (0: it failed, and ``error`` says how)."""
+    """How fast a candidate was.
+
+    Attributes:
+        rate: agent steps per second of wall time (0: it failed, and ``error`` says how).
+        busy: share of that time in which this process computed; the rest it waited. Workers are not counted.
+    """
 
     candidate: Candidate
     rate: float
     num_agents: int
     error: str = ""
+    busy: float = 1.0
 
     @property
     def step_us(self) -> float:
@@ -122,8 +130,9 @@ def autotune(
     maker = make_by_name(env, env_kwargs) if isinstance(env, str) else make_by_creator(env)
     sizes = None if num_envs is None else [check_count(num_envs, "num_envs")]
     native = is_native(maker)
-    found = candidates(sizes or (NATIVE_SIZES if native else PYTHON_SIZES), native, cores())
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0  # before ours
+    busy = 1.0 if native else try_one(maker, Candidate("serial", 2), 0.05 * seconds).busy
+    found = candidates(sizes or (NATIVE_SIZES if native else PYTHON_SIZES), native, cores(), busy)
     with bar(len(found) + FINALISTS, progress) as advance:
         measurements = measure(maker, found, seconds, advance)
     if not any(m.rate for m in measurements):
@@ -132,7 +141,7 @@ def autotune(
         )
     best = choose(measurements)
     line = paste(env, best, env_kwargs)
-    return Tuning(best, tuple(measurements), explain(best, measurements, cores(), load), line)
+    return Tuning(best, tuple(measurements), explain(best, measurements, cores(), load, busy), line)
 
 
 def make_by_name(name: str, env_kwargs: dict[str, Any]) -> Maker:
@@ -165,11 +174,19 @@ def is_native(maker: Maker) -> bool:
         return hasattr(env, "step_rows")
 
 
-def candidates(sizes: Iterable[int], native: bool, available: int) -> list[Candidate]:
-    """All that is worth trying with ``available`` cores: one runner, or a power of two, or all cores."""
+def candidates(sizes: Iterable[int], native: bool, available: int, busy: float = 1.0) -> list[Candidate]:
+    """All that is worth trying with ``available`` cores: one runner, or a power of two, or all cores.
+
+    And more workers than cores for an env that computes for only the share ``busy`` of its time.
+    """
+    sizes = list(sizes)
+    many = workers_for_waiting(available, busy)
     runners = sorted({2**k for k in range(1, 8) if 2**k <= available} | {available} - {1})
     backends = ("threads", "multiprocessing") if native else ("multiprocessing",)
     found = [Candidate("serial", size) for size in sizes]
+    found += [
+        Candidate("multiprocessing", size, min(many, size)) for size in sizes if min(many, size) > available
+    ]
     found += [
         Candidate(backend, size, count)
         for backend in backends
@@ -177,7 +194,14 @@ def candidates(sizes: Iterable[int], native: bool, available: int) -> list[Candi
         for size in sizes
         if count <= size and (size % count == 0 or not native)  # natives are shared evenly
     ]
-    return found
+    return sorted(found, key=lambda candidate: candidate.num_envs)  # small ones first: time may be up soon
+
+
+def workers_for_waiting(available: int, busy: float) -> int:
+    """How many workers keep ``available`` cores computing, a power of two; 0 for an env that does not wait."""
+    if busy >= WAITING:
+        return 0
+    return 2 ** int(math.log2(min(available / max(busy, 1 / PER_CORE), MOST_WORKERS)))
 
 
 def measure(
@@ -214,8 +238,10 @@ def try_one(maker: Maker, candidate: Candidate, seconds: float) -> Measurement:
             env.reset(0)
             actions = random_actions(env)
             speed(env, actions, min(0.1, seconds / 4))  # compiles, fills caches
+            began, cpu = time.perf_counter(), time.process_time()
             rate = max(speed(env, actions, seconds / FINAL_ROUNDS) for _ in range(FINAL_ROUNDS))
-            return Measurement(candidate, rate, env.num_agents)
+            busy = (time.process_time() - cpu) / (time.perf_counter() - began)
+            return Measurement(candidate, rate, env.num_agents, busy=busy)
     except Exception as error:  # one backend that cannot must not hide those that can
         return Measurement(candidate, 0.0, 0, f"{type(error).__name__}: {str(error).partition(chr(10))[0]}")
 
@@ -248,98 +274,6 @@ def choose(measurements: Sequence[Measurement]) -> Candidate:
     """The simplest of those that are as good as the fastest."""
     best = max(m.rate for m in measurements)
     return min((m.candidate for m in measurements if m.rate >= CLOSE * best), key=lambda c: c.complexity)
-
-
-def explain(best: Candidate, measurements: Sequence[Measurement], available: int, load: float = 0.0) -> str:
-    """The choice in plain words, from the measured numbers only. ``load``: of the machine, before we began."""
-    words = [f"This machine gives us {available} core{'s' * (available > 1)}."]
-    words += about_workers(best, measurements, available)
-    words += about_sizes(best, measurements)
-    fastest = max(measurements, key=lambda m: m.rate)
-    if fastest.candidate != best:
-        gain = fastest.rate / next(m.rate for m in measurements if m.candidate == best) - 1
-        words.append(
-            f"({fastest.candidate} measured {gain:.0%} faster, which is within the noise; the simpler one is "
-            "recommended.)"
-        )
-    if any(m.error.startswith(NOT_TRIED) for m in measurements):
-        words.append("Not everything was tried: the time was up.")
-    if load > 0.5 * available:
-        words.append(
-            f"The machine was busy (load {load:.1f}): with neighbours, workers look worse than they are."
-        )
-    words.append("This is stepping alone: while training, the policy's computing comes on top.")
-    return " ".join(words)
-
-
-def about_workers(best: Candidate, measurements: Sequence[Measurement], available: int) -> list[str]:
-    """Why the work is shared, or why not."""
-    by_candidate = {m.candidate: m for m in measurements if m.rate}
-    chosen = by_candidate[best]
-    alone = by_candidate.get(replace(best, backend="serial", num_workers=0))
-    if best.num_workers and alone:
-        kind = "threads" if best.backend == "threads" else "worker processes"
-        return [
-            f"One step of {best.num_envs} envs takes {us(alone.step_us)} in one process: long enough that "
-            f"sharing it between {best.num_workers} {kind} pays, although they must be told and waited for "
-            f"at every step ({us(chosen.step_us)}, {chosen.rate / alone.rate:.1f} times as fast)."
-        ]
-    shared = [m for c, m in by_candidate.items() if c.num_workers and c.num_envs == best.num_envs]
-    if shared and not best.num_workers:
-        other = max(shared, key=lambda m: m.rate)
-        change = other.rate / chosen.rate
-        verdict = f"only {change:.0%} of the speed" if change < 1 else "no real gain"
-        return [
-            f"One step of {best.num_envs} envs takes {us(chosen.step_us)} in this process. Shared "
-            f"({other.candidate}) it takes {us(other.step_us)}, {verdict}: telling the others and waiting for "
-            "them costs what they save. So no workers."
-        ]
-    if failed := [m for m in measurements if m.candidate.num_workers and m.error]:
-        return [f"Sharing it between workers could not be measured: {failed[0].error}."]
-    if available == 1:
-        return ["With one core, workers would only take turns with this process: none were tried."]
-    return []
-
-
-def about_sizes(best: Candidate, measurements: Sequence[Measurement]) -> list[str]:
-    """Why so many games in a batch. Sizes are compared by the fastest way to step each."""
-    rates: dict[int, float] = {}
-    for m in measurements:
-        if m.rate:
-            rates[m.candidate.num_envs] = max(m.rate, rates.get(m.candidate.num_envs, 0.0))
-    words = []
-    if smaller := [size for size in rates if size < best.num_envs]:
-        gain = rates[best.num_envs] / rates[max(smaller)]
-        words.append(
-            f"{best.num_envs} envs at once make {gain:.1f} times the steps of {max(smaller)}: what a call costs "
-            "is spread over more games."
-        )
-    if any(size > best.num_envs for size in rates):
-        words.append("Larger batches are not faster, and learn less often from the same number of steps.")
-    plenty = [m for m in measurements if m.rate >= PLENTY and m.candidate.complexity < best.complexity]
-    if plenty:
-        simple = min(plenty, key=lambda m: m.candidate.complexity)
-        words.append(
-            f"But for training, {simple.candidate} would do: {simple.rate / 1e6:.0f} M steps/s are more than a "
-            "policy on a CPU can use (1 or 2 M)."
-        )
-    return words
-
-
-def us(value: float) -> str:
-    return f"{value:.3g} us" if value < 1000 else f"{value / 1000:.3g} ms"
-
-
-def paste(env: str | Callable[[], Any], best: Candidate, env_kwargs: dict[str, Any]) -> str:
-    """The line that makes the recommended env."""
-    workers = f", num_workers={best.num_workers}" if best.num_workers else ""
-    if isinstance(env, str):
-        own = "".join(f", {name}={value!r}" for name, value in env_kwargs.items())
-        return f'env = pufferbench.make("{env}", num_envs={best.num_envs}{workers}, backend="{best.backend}"{own})'
-    kind = "Multiprocessing" if best.num_workers else "Serial"
-    name = getattr(env, "__name__", "env_creator")
-    name = "env_creator" if name == "<lambda>" else name
-    return f"env = pufferbench.vector.{kind}({name}, num_envs={best.num_envs}{workers})"
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,7 +11,8 @@ import pufferbench
 from pufferbench.cli import main
 from pufferbench.env import PufferEnv
 from pufferbench.vector import autotune, tuning
-from pufferbench.vector.tuning import Candidate, Measurement, candidates, choose, explain
+from pufferbench.vector.tuning import Candidate, Measurement, candidates, choose
+from pufferbench.vector.tuning_words import explain
 
 
 class Cheap(PufferEnv):
@@ -56,6 +58,43 @@ def test_six_cores_try_powers_of_two_and_all_of_them():
 
 def test_no_more_workers_than_envs():
     assert all(c.num_workers <= 3 for c in candidates([3], True, 8))
+
+
+def workers_tried(available, busy, size=64):
+    return {c.num_workers for c in candidates([size], False, available, busy)}
+
+
+def test_an_env_that_waits_is_tried_with_more_workers_than_cores():
+    assert workers_tried(2, 0.6) == {0, 2}  # it computes: more workers would only take turns
+    assert workers_tried(2, 0.3) == {0, 2, 4}  # 2 / 0.3 = 6.7 keep two cores computing
+    assert workers_tried(2, 0.1) == workers_tried(2, 0.0) == {0, 2, 16}  # at most 8 per core
+    assert workers_tried(2, 0.1, size=12) == {0, 2, 12}  # no more workers than envs
+    assert workers_tried(1, 0.1) == {0, 8}
+    assert max(workers_tried(32, 0.01, size=4096)) == 64  # at most
+
+
+def test_it_is_seen_whether_an_env_waits(monkeypatch):
+    clocks = SimpleNamespace(wall=0.0, cpu=0.0)
+    monkeypatch.setattr(
+        tuning,
+        "time",
+        SimpleNamespace(perf_counter=lambda: clocks.wall, process_time=lambda: clocks.cpu),
+    )
+
+    class Waits(Cheap):
+        def step(self, actions):
+            clocks.wall, clocks.cpu = clocks.wall + 0.01, clocks.cpu + 0.002
+            return super().step(actions)
+
+    found = tuning.try_one(tuning.make_by_creator(Waits), Candidate("serial", 2), 0.5)
+    assert found.busy == pytest.approx(0.2)
+    assert found.rate == pytest.approx(2 * 2 / 0.02)  # agent steps per second: two envs, one after the other
+
+
+def test_small_batches_come_first():
+    found = candidates([16, 64], False, 2, busy=0.1)
+    assert [c.num_envs for c in found] == [16] * 3 + [64] * 3
+    assert found[0] == Candidate("serial", 16)  # and what all the others are compared with
 
 
 # -- the choice ---------------------------------------------------------------------------------
@@ -139,6 +178,14 @@ def test_words_for_one_core_for_larger_batches_and_for_time_that_was_up():
     assert "make 2.0 times the steps of 64" in text
     assert "Larger batches are not faster" in text
     assert "the time was up" in text
+
+
+def test_words_for_an_env_that_waits():
+    found = [measured("multiprocessing", 16, 16, 4000.0), measured("serial", 16, 0, 400.0)]
+    text = explain(found[0].candidate, found, 2, busy=0.08)
+    assert "computes for only 8% of its time" in text and "up to 16 workers were tried" in text
+    assert "10.0 times as fast" in text
+    assert "waits for the rest" not in explain(Candidate("serial", 16), found[1:], 2, busy=0.08)
 
 
 # -- the real thing -----------------------------------------------------------------------------

@@ -37,6 +37,14 @@ def _quota(cgroup: Path) -> float | None:
         return None
 
 
+def queued_seconds(schedstat: str | Path = "/proc/thread-self/schedstat") -> float:
+    """How long this thread, in its life, wanted a core and had none, s; 0 where only the system knows (not Linux)."""
+    try:
+        return int(Path(schedstat).read_text().split()[1]) / 1e9
+    except OSError:
+        return 0.0
+
+
 # glibc's malloc.h
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 

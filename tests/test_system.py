@@ -8,7 +8,7 @@ import sys
 import pytest
 
 import pufferbench
-from pufferbench.system import keep_freed_memory
+from pufferbench.system import keep_freed_memory, queued_seconds
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_without_cgroup_and_without_affinity(tmp_path, monkeypatch):
 FAULTS = """
 import resource, sys
 import numpy as np
-from pufferbench.system import keep_freed_memory
+from pufferbench.system import keep_freed_memory, queued_seconds
 if sys.argv[1] == "keep":
     assert keep_freed_memory()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -73,3 +73,10 @@ def test_freed_memory_is_kept():
 def test_other_c_libraries_are_left_alone(monkeypatch):
     monkeypatch.setattr(platform, "libc_ver", lambda: ("", ""))
     assert keep_freed_memory.__wrapped__() is False
+
+
+def test_queued_seconds(tmp_path):
+    (tmp_path / "schedstat").write_text("834205303 1165768064 373\n")  # computed, queued, ns; turns
+    assert queued_seconds(tmp_path / "schedstat") == 1.165768064
+    assert queued_seconds(tmp_path / "not Linux") == 0.0
+    assert queued_seconds() >= 0.0

@@ -19,7 +19,7 @@ import numpy as np
 from pufferbench.emulation.masks import sample_legal
 from pufferbench.env import PufferEnv
 from pufferbench.registry import spec
-from pufferbench.system import cores
+from pufferbench.system import cores, queued_seconds
 from pufferbench.vector.base import check_count
 from pufferbench.vector.make import make
 from pufferbench.vector.tuning_words import NOT_TRIED, explain, paste
@@ -61,7 +61,8 @@ class Measurement:
 
     Attributes:
         rate: agent steps per second of wall time (0: it failed, and ``error`` says how).
-        busy: share of that time in which this process computed; the rest it waited. Workers are not counted.
+        busy: share of that time in which this process computed; the rest it waited. Workers are not counted, and
+            neither is (on Linux) the time in which other programs had the cores.
     """
 
     candidate: Candidate
@@ -238,9 +239,12 @@ def try_one(maker: Maker, candidate: Candidate, seconds: float) -> Measurement:
             env.reset(0)
             actions = random_actions(env)
             speed(env, actions, min(0.1, seconds / 4))  # compiles, fills caches
-            began, cpu = time.perf_counter(), time.process_time()
+            began, cpu, queued = time.perf_counter(), time.process_time(), queued_seconds()
             rate = max(speed(env, actions, seconds / FINAL_ROUNDS) for _ in range(FINAL_ROUNDS))
-            busy = (time.process_time() - cpu) / (time.perf_counter() - began)
+            wall = (
+                time.perf_counter() - began - (queued_seconds() - queued)
+            )  # neighbours are no reason to wait
+            busy = (time.process_time() - cpu) / max(wall, 1e-9)
             return Measurement(candidate, rate, env.num_agents, busy=busy)
     except Exception as error:  # one backend that cannot must not hide those that can
         return Measurement(candidate, 0.0, 0, f"{type(error).__name__}: {str(error).partition(chr(10))[0]}")

@@ -74,7 +74,7 @@ def test_an_env_that_waits_is_tried_with_more_workers_than_cores():
 
 
 def test_it_is_seen_whether_an_env_waits(monkeypatch):
-    clocks = SimpleNamespace(wall=0.0, cpu=0.0)
+    clocks = SimpleNamespace(wall=0.0, cpu=0.0, queued=0.0)
     monkeypatch.setattr(
         tuning,
         "time",
@@ -83,12 +83,17 @@ def test_it_is_seen_whether_an_env_waits(monkeypatch):
 
     class Waits(Cheap):
         def step(self, actions):
-            clocks.wall, clocks.cpu = clocks.wall + 0.01, clocks.cpu + 0.002
+            clocks.wall, clocks.cpu, clocks.queued = (
+                clocks.wall + 0.02,
+                clocks.cpu + 0.002,
+                clocks.queued + 0.01,
+            )
             return super().step(actions)
 
+    monkeypatch.setattr(tuning, "queued_seconds", lambda: clocks.queued)
     found = tuning.try_one(tuning.make_by_creator(Waits), Candidate("serial", 2), 0.5)
-    assert found.busy == pytest.approx(0.2)
-    assert found.rate == pytest.approx(2 * 2 / 0.02)  # agent steps per second: two envs, one after the other
+    assert found.busy == pytest.approx(0.2)  # of the time in which it had a core, or wanted none
+    assert found.rate == pytest.approx(2 * 2 / 0.04)  # agent steps per second: two envs, one after the other
 
 
 def test_small_batches_come_first():

@@ -5,6 +5,7 @@
 
 ====================  =====================================================================
 :mod:`.course`        a teacher's course directory: copied from the shipped one, opened, released
+:mod:`.rules`         what a course's leaderboard.toml says
 :mod:`.collect`       what students handed in, into the course directory; nothing in it is trusted
 :mod:`.untrusted`     how a file of a stranger is read
 :mod:`.grading`       autograde and feedback, a child process for each submission; the grades

@@ -6,7 +6,8 @@ A folder of submissions has a folder for each student. In it lie the notebooks, 
     submissions/anna/project/project.ipynb
     submissions/anna/project/run/          the training of the project: config.toml, metrics.jsonl, checkpoints/
 
-Only these are taken. Whatever else lies there stays there.
+``run`` belongs to the assignment of the leaderboard, beside whose notebook it lies. Only these are taken. Whatever
+else lies there stays there.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pufferbench.classroom.course import Course, CourseError
+from pufferbench.classroom.rules import rules
 from pufferbench.classroom.untrusted import Refused, read
 from pufferbench.records import write_atomic
 
@@ -56,6 +58,7 @@ def collect(course: Course, folder: Path) -> list[Submission]:
         raise CourseError(f"no assignment of {course.root} is released yet: puffer class release")
     if not folder.is_dir():
         raise CourseError(f"there is no folder of submissions {folder} (it holds a folder for each student)")
+    project = rules(course).assignment
     found = []
     for home in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
         if not _STUDENT.fullmatch(home.name):
@@ -66,7 +69,11 @@ def collect(course: Course, folder: Path) -> list[Submission]:
         for assignment in released:
             place = home / assignment if (home / assignment).is_dir() else home
             if (place / f"{assignment}.ipynb").exists() or (place / f"{assignment}.ipynb").is_symlink():
-                found.append(_take(course, folder, place, Submission(home.name, assignment)))
+                submission = Submission(home.name, assignment)
+                _take_notebook(course, folder, place, submission)
+                if submission.taken and assignment == project:
+                    _take_run(course, folder, place, submission)
+                found.append(submission)
     if not found:
         raise CourseError(
             f"{folder} has no submission: expected {folder}/STUDENT/{released[0]}.ipynb "
@@ -75,21 +82,24 @@ def collect(course: Course, folder: Path) -> list[Submission]:
     return found
 
 
-def _take(course: Course, folder: Path, place: Path, submission: Submission) -> Submission:
-    """Copy one submission, file by file."""
-    target = course.root / "submitted" / submission.student / submission.assignment
+def _take_notebook(course: Course, folder: Path, place: Path, submission: Submission) -> None:
     name = f"{submission.assignment}.ipynb"
     try:
         data = read(place / name, folder, NOTEBOOK_MB)
         _check_notebook(name, data)
     except Refused as refused:
         submission.problems.append(str(refused))
-        return submission
-    submission.taken = True
-    submission.changed = _put(target / name, data)
+    else:
+        submission.taken = True
+        submission.changed = _put(_target(course, submission) / name, data)
+
+
+def _take_run(course: Course, folder: Path, place: Path, submission: Submission) -> None:
+    """Copy a run folder, file by file; of the checkpoints the latest, which is the agent."""
+    target = _target(course, submission)
     limits = {place / RUN / part: megabytes for part, megabytes in RUN_FILES.items()}
-    checkpoints = sorted((place / RUN / "checkpoints").glob("*.safetensors"))
-    limits |= dict.fromkeys(checkpoints[-1:], CHECKPOINT_MB)  # the latest one is the agent
+    checkpoints = sorted((place / RUN / "checkpoints").glob("*.safetensors"))[-1:]
+    limits |= dict.fromkeys(checkpoints, CHECKPOINT_MB)
     for path, megabytes in limits.items():
         if path.exists() or path.is_symlink():
             try:
@@ -97,9 +107,12 @@ def _take(course: Course, folder: Path, place: Path, submission: Submission) -> 
             except Refused as refused:
                 submission.problems.append(f"run: {refused}")
     for old in (target / RUN / "checkpoints").glob("*"):
-        if not any(old.name == path.name for path in checkpoints[-1:]):
+        if old.name not in [path.name for path in checkpoints]:
             old.unlink()
-    return submission
+
+
+def _target(course: Course, submission: Submission) -> Path:
+    return course.root / "submitted" / submission.student / submission.assignment
 
 
 def _check_notebook(name: str, data: bytes) -> None:

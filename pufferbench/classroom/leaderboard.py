@@ -9,7 +9,6 @@ import math
 import os
 import statistics
 import subprocess
-import tomllib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
@@ -17,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from pufferbench.classroom.children import python
-from pufferbench.classroom.course import LEADERBOARD as SETTINGS
-from pufferbench.classroom.course import Course, CourseError
+from pufferbench.classroom.course import Course
+from pufferbench.classroom.rules import Rules, rules
 from pufferbench.records import write_atomic
 from pufferbench.registry import spec
 from pufferbench.system import cores
@@ -26,18 +25,6 @@ from pufferbench.system import cores
 LEADERBOARD = "leaderboard.csv"
 # One answer is some KB; a child that says more is not listened to
 LONGEST_ANSWER = 1_000_000
-
-
-@dataclass(frozen=True)
-class Rules:
-    """What leaderboard.toml says; see there."""
-
-    assignment: str
-    env: str
-    episodes: int
-    seed: int
-    seconds: int
-    megabytes: int
 
 
 @dataclass(frozen=True)
@@ -70,25 +57,6 @@ class Entry:
     def error(self) -> float:
         """Standard error of the mean: agents nearer than twice this are not told apart."""
         return statistics.stdev(self.scores) / math.sqrt(len(self.scores)) if len(self.scores) > 1 else 0.0
-
-
-def rules(course: Course) -> Rules:
-    """What leaderboard.toml says.
-
-    Raises:
-        CourseError: it is missing or damaged.
-    """
-    path = course.root / SETTINGS
-    try:
-        said = Rules(**tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, TypeError, ValueError) as error:
-        raise CourseError(f"{path} cannot be used: {error}") from error
-    numbers = {name: getattr(said, name) for name in ("episodes", "seed", "seconds", "megabytes")}
-    for name, value in numbers.items():
-        if not isinstance(value, int) or value < (0 if name == "seed" else 1):
-            raise CourseError(f"{path}: {name} must be a whole number above 0, not {value!r}")
-    spec(said.env)  # the teacher's typing mistake is told before anything is played
-    return said
 
 
 def leaderboard(

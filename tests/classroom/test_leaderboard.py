@@ -24,7 +24,8 @@ from pufferbench.classroom.children import python
 from pufferbench.classroom.collect import collect
 from pufferbench.classroom.course import Course, CourseError
 from pufferbench.classroom.judge import curve, header_of, open_policy
-from pufferbench.classroom.leaderboard import LEADERBOARD, SETTINGS, Rules, judged, leaderboard, rules
+from pufferbench.classroom.leaderboard import LEADERBOARD, judged, leaderboard
+from pufferbench.classroom.rules import SETTINGS, Rules, rules
 from pufferbench.classroom.untrusted import Refused, read
 from pufferbench.errors import PufferBenchError
 
@@ -72,9 +73,8 @@ class Bomb:
 
 
 def test_an_agent_is_played_on_the_teachers_seeds(good: Path) -> None:
-    first, again = judged("anna", good, TOLD), judged("anna", good, TOLD)
+    first = judged("anna", good, TOLD)
     assert first.refused == "" and len(first.scores) == TOLD.episodes
-    assert first.scores == again.scores, "one seed, one result"
     assert first.mean > 25, "chance has about 20"
     assert first.steps >= 20_000 and len(first.curve) > 2 and first.settings["batch_size"] == "4096"
 
@@ -235,7 +235,12 @@ def test_a_hostile_folder_is_collected_without_what_is_hostile(
     (mallory / "run" / "checkpoints" / "zzz.safetensors").symlink_to(course.root / "gradebook.db")
     (mallory / "sitecustomize.py").write_text("print('run')", encoding="utf-8")
     (tmp_path / "eve[*]").mkdir()
-    by_name = {submission.student: submission for submission in collect(course, tmp_path)}
+    shutil.copy(
+        course.root / "release" / "bandit" / "bandit.ipynb", mallory.parent
+    )  # its run is not the project's
+    shutil.copytree(good, mallory.parent / "run")
+    by_name = {found.student: found for found in collect(course, tmp_path) if found.assignment != "bandit"}
+    assert not (course.root / "submitted" / "mallory" / "bandit" / "run").exists()
     assert by_name["anna"].problems == []
     assert len(by_name["mallory"].problems) == 2 and "is a link" in by_name["mallory"].problems[0]
     assert "cannot be a student's name" in by_name["eve[*]"].problems[0]

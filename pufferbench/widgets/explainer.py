@@ -24,7 +24,7 @@ class Explainer(View):
         controls: list[ipywidgets.Widget],
         buttons: tuple[ipywidgets.Widget, ...] = (),
     ) -> None:
-        self.drawing = Drawing()
+        self.drawing = Drawing(self.picked)
         self.words = ipywidgets.HTML().add_class("pb-words")
         name = ipywidgets.Label(title).add_class("pb-name")
         head = ipywidgets.HBox([name, *buttons]).add_class("pb-row")
@@ -36,6 +36,9 @@ class Explainer(View):
     def meaning(self) -> str:
         """What is to be seen now, in a sentence or two."""
         raise NotImplementedError
+
+    def picked(self, pick: str, kind: str) -> None:
+        """The element of the drawing whose ``data-pick`` is ``pick`` was clicked. Some explainers tell about it."""
 
     def redraw(self) -> None:
         super().redraw()

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from pufferbench.explain.values import GridValues, Plane, grid_values, plane
+from pufferbench.tabular.grid import KINDS
+from pufferbench.tabular.model import ACTIONS
 from pufferbench.widgets.explainer import Explainer
 from pufferbench.widgets.grid_picture import grid_picture
 from pufferbench.widgets.svg import Plot, number, picture, tag, text
@@ -26,11 +28,29 @@ class GridValueMap(Explainer):
         self.data = data
         super().__init__(title, [])
 
+    def picked(self, pick: str, kind: str) -> None:
+        """Read out a cell's numbers."""
+        cell, data = int(pick), self.data
+        row, column = divmod(cell, data.grid.shape[1])
+        words = f"Row {row}, column {column}: "
+        if cell in data.grid.model().decisions:
+            chances = ", ".join(
+                f"{name} {chance:.0%}" for name, chance in zip(ACTIONS, data.chances[cell], strict=True)
+            )
+            best = " or ".join(np.array(ACTIONS)[_best(data.true_q[cell])])
+            words += (
+                f"the policy expects {number(float(data.values[cell]))}, and goes {chances}. "
+                f"The best one gets {number(float(data.true_values[cell]))}, and goes {best}."
+            )
+        else:
+            words += f"{KINDS[int(data.grid.kinds.flat[cell])]}. Nobody decides anything there."
+        self.words.value = words
+
     def svg(self) -> str:
         data = self.data
         limit = float(np.abs(data.true_values).max()) or 1.0
         greedy = np.eye(4)[data.chances.argmax(axis=1)]
-        best = data.true_q >= data.true_q.max(axis=1, keepdims=True) - 1e-6  # arrows for all of them
+        best = _best(data.true_q)  # arrows for all of them
         about: dict[str, Any] = {"limit": limit, "widest": SIDE, "highest": 400}
         left = grid_picture(data.grid, data.values, policy=greedy, label="the policy", title="The policy",
                             **about)  # fmt: skip
@@ -62,8 +82,14 @@ class GridValueMap(Explainer):
         return (
             f"In {int(data.agrees.sum())} of {len(data.grid.model().decisions)} cells the likeliest action is best. "
             f"The values are off by {number(data.error)} (root mean square): the policy's are of what it does itself, "
-            f"chance included, those on the right of the best policy, with a discount of {data.grid.gamma:g}."
+            f"chance included, those on the right of the best policy, with a discount of {data.grid.gamma:g}. "
+            "Click a cell to read its numbers."
         )
+
+
+def _best(q: np.ndarray) -> np.ndarray:
+    """Which actions ``[..., 4]`` are best; several where it makes no difference."""
+    return q >= q.max(axis=-1, keepdims=True) - 1e-6
 
 
 def _wrong_words(count: int) -> str:
@@ -93,9 +119,9 @@ class PlaneValueMap(Explainer):
     def __init__(self, data: Plane, title: str) -> None:
         self.data = data
         super().__init__(title, [])
-        self.drawing._on_pick = self._picked  # a click reads out the numbers there
 
-    def _picked(self, pick: str, kind: str) -> None:
+    def picked(self, pick: str, kind: str) -> None:
+        """Read out the numbers at a place."""
         row, column = divmod(int(pick), len(self.data.xs))
         data = self.data
         words = (

@@ -1,4 +1,4 @@
-"""The gridworld in a real JupyterLab: edit a cell, by mouse and by keyboard, and see values change."""
+"""The gridworld in a real JupyterLab: edit a cell, by mouse and by keyboard, and see values change; ask a value map."""
 
 from __future__ import annotations
 
@@ -10,19 +10,23 @@ pytestmark = pytest.mark.e2e
 
 CELL = "import pufferbench as pb\nview = pb.widgets.gridworld()\nview"
 
+MAP = """\
+env = pb.make("ocean-gridworld")
+pb.widgets.value_map(pb.policies.MLP(env.observation_space, env.action_space), env)"""
+
 
 def value(notebook: Any, cell: int) -> str:
     """The number in a cell of the live picture."""
     return notebook.page.locator(f'.pb-view [data-pick="{cell}"] text').first.text_content()
 
 
-def test_edit_a_cell_and_see_values_change(lab: Any, open_notebook: Any) -> None:
+def test_edit_a_cell_and_see_values_change_and_read_a_value_map(lab: Any, open_notebook: Any) -> None:
     from e2e.jupyter import wait_until, write_notebook
 
     def wait(condition: Any, what: str) -> None:
         wait_until(condition, 30, what, more=lambda: page.inner_text(".pb-view"), pause=notebook.pause)
 
-    write_notebook(lab.notebooks / "grid.ipynb", CELL)
+    write_notebook(lab.notebooks / "grid.ipynb", CELL, MAP)
     notebook = open_notebook("grid.ipynb")
     notebook.run(".pb-view [data-pick]", "notebook:run-cell")
     page = notebook.page
@@ -64,3 +68,9 @@ def test_edit_a_cell_and_see_values_change(lab: Any, open_notebook: Any) -> None
 
     wait(lambda: "Row 2, column 1 is a pit" in saved(), "the saved picture")
     assert "data:image/svg+xml;base64," in saved()
+
+    # a value map: a click on a cell reads out its numbers
+    notebook.command("notebook:move-cursor-down")
+    notebook.run('.pb-view:has-text("Click a cell to read its numbers")', "notebook:run-cell")
+    page.locator('.pb-view [data-pick="0"]').last.click()
+    page.get_by_text("Row 0, column 0: the policy expects").wait_for()

@@ -14,7 +14,10 @@ import pufferbench
 from pufferbench import policies
 from pufferbench.explain import values
 from pufferbench.tabular import Grid, ValueIteration
+from pufferbench.tabular.grid import GOAL
+from pufferbench.tabular.model import ACTIONS
 from pufferbench.widgets import value_map
+from pufferbench.widgets.svg import number
 
 
 class Table(nn.Module):
@@ -51,6 +54,15 @@ def test_the_best_policy_agrees_everywhere_and_a_spoilt_one_does_not(name):
     assert f"in {len(decide) - 1} of {len(decide)} cells" in view.describe()
     assert "In 1 cell the policy would do something else." in view.svg()
     ET.fromstring(view.svg())
+    cell = int(decide[0])
+    row, column = divmod(cell, found.grid.shape[1])
+    view.drawing._handle_custom_msg({"kind": "press", "pick": str(cell)}, [])
+    assert view.words.value.startswith(f"Row {row}, column {column}: the policy expects ")
+    assert f"{ACTIONS[worst]} 100%" in view.words.value
+    assert f"The best one gets {number(found.true_values[cell])}, and goes " in view.words.value
+    end = int(np.flatnonzero(found.grid.kinds == GOAL)[0])
+    view.drawing._handle_custom_msg({"kind": "press", "pick": str(end)}, [])
+    assert "goal. Nobody decides anything there." in view.words.value
     view.close()
 
 

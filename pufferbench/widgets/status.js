@@ -44,6 +44,7 @@ function render({ model, el }) {
     bar.style.width = `${percent}%`;
     track.setAttribute("aria-valuenow", percent.toFixed(0));
     root.dataset.update = p.update || 0;
+    root.classList.toggle("pb-noted", Boolean(model.get("note")));
     left.textContent = model.get("note") || `${percent.toFixed(percent < 10 ? 1 : 0)} % · ${count(p.step)} of ${count(p.total)} steps · update ${p.update || 0}`;
     const rate = p.sps ? `${count(p.sps)} steps/s` : "";
     const left_over = p.sps && percent < 100 ? `${duration(p.eta)} left` : "";

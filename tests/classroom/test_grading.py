@@ -14,6 +14,7 @@ from pufferbench.classroom import report
 from pufferbench.classroom.course import Course, shipped
 from pufferbench.classroom.grading import GRADES, Graded, grade
 from pufferbench.classroom.leaderboard import Entry
+from pufferbench.cli import main
 
 pytestmark = pytest.mark.classroom
 NAMES = sorted(path.parent.name for path in shipped().glob("source/*/*.ipynb"))
@@ -103,12 +104,18 @@ def test_grades(course: Course, graded) -> None:
     assert rows["blank"]["unread"] == "0", "there is nothing to read"
 
 
-def test_what_is_unchanged_is_not_run_again(course: Course, graded, tmp_path: Path) -> None:
+def test_what_is_unchanged_is_not_run_again(course: Course, graded, tmp_path: Path, capsys) -> None:
     graded(QUICK)
     submit(course, tmp_path, "blank", QUICK, {})
     before = (course.root / "autograded" / "blank" / QUICK / f"{QUICK}.ipynb").stat().st_mtime_ns
-    ((one,), (submission,)) = grade(course, tmp_path)[::-1]
-    assert (one.again, one.error, submission.changed) == (False, "", False)
+    (tmp_path / "dora").mkdir()
+    (tmp_path / "dora" / f"{QUICK}.ipynb").write_text("not a notebook", encoding="utf-8")
+    assert main(["class", "grade", str(tmp_path), "--course", str(course.root)]) == 1, (
+        "not all could be graded"
+    )
+    said = " ".join(capsys.readouterr().out.split())
+    assert "blank │ bandit │ as before" in said
+    assert "dora, bandit: bandit.ipynb is not a notebook" in said
     assert (course.root / "autograded" / "blank" / QUICK / f"{QUICK}.ipynb").stat().st_mtime_ns == before
 
 
@@ -119,6 +126,10 @@ def test_the_report_is_one_page_in_which_nothing_of_a_student_is_html(course: Co
         Entry("ben", [20.0, 10.0], steps=1_000_000, digest="a", settings={"seed": "0"}),
         Entry("mallory", refused="<script>alert(1)</script>"),
     ]
+    assert main(["class", "report", "--course", str(course.root)]) == 0
+    assert "Leaderboard" not in (course.root / report.REPORT).read_text(encoding="utf-8"), (
+        "nobody handed in a run"
+    )
     page = report.write(course, entries).read_text(encoding="utf-8")
     assert "<script" not in page and "&lt;script&gt;" in page
     assert "15.0 ± 5.0" in page

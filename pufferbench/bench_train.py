@@ -24,6 +24,7 @@ from typing import Any
 
 from pufferbench.bench_control import Child
 from pufferbench.bench_load import QUIET, LoadControl
+from pufferbench.machine import peak_memory
 
 ROUNDS = 3  # that count, of each row
 ATTEMPTS = 6  # rounds, to get them
@@ -211,7 +212,7 @@ class Trainings:
             "threads": learner.threads,
             "score": record.get("score_100", record.get("episode_return_100", float("nan"))),
             "trained": record["global_step"],
-            "memory": peak_memory(),
+            "memory": peak_memory() or 0,
             "flops": flops_per_step(
                 trainer.policy, trainer.collector.observations, trainer.config.update_epochs
             ),
@@ -242,7 +243,7 @@ class Baseline:
             "threads": torch.get_num_threads(),
             "score": sum(returns) / max(len(returns), 1),
             "trained": self.model.num_timesteps,
-            "memory": peak_memory(),
+            "memory": peak_memory() or 0,
             "flops": 0.0,
             "limit": 0.0,
         }
@@ -310,16 +311,6 @@ def matmul_speed(threads: int, precision: str = "float32", size: int = 768, seco
 
     with ThreadPoolExecutor(threads) as pool:
         return sum(pool.map(multiply, range(threads)))
-
-
-def peak_memory() -> int:
-    """The largest resident set of this process so far, bytes; 0 on Windows, which has no such call."""
-    try:
-        import resource
-    except ImportError:
-        return 0
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def has_baseline() -> bool:

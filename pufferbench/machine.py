@@ -73,12 +73,21 @@ def spent() -> tuple[float, int | None]:
     times = os.times()
     ended = times.user + times.system + times.children_user + times.children_system
     alive = sum(_cpu_of(pid) or 0.0 for pid in _family()[1:])
+    return ended + alive, peak_memory()
+
+
+def peak_memory() -> int | None:
+    """The most bytes that this process ever held; None on Windows, which does not say."""
+    with contextlib.suppress(OSError):
+        # Not getrusage: on Linux its figure begins with what the process that started this one held
+        for line in (PROC / "self" / "status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
     try:
         import resource
     except ImportError:  # Windows
-        return ended + alive, None
-    unit = 1 if sys.platform == "darwin" else 1024
-    return ended + alive, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+        return None
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def _family() -> list[int]:

@@ -13,8 +13,7 @@ from .conftest import wait_for
 
 @pytest.fixture
 def panel(make_trainer, monkeypatch):
-    for name in ("FAST", "SLOW", "SELDOM"):
-        monkeypatch.setattr(panel_module, name, 0.0)
+    monkeypatch.setattr(panel_module, "between_redraws", lambda elapsed: 0.0)
     monkeypatch.setattr(panel_module, "COST", 1e9)
     panel = TrainerPanel(make_trainer("ocean-cartpole", learning_rate=0.3, update_epochs=4))
     yield panel

@@ -16,12 +16,12 @@ from pufferbench.tabular import METHODS, PRESETS, Grid, Method
 from pufferbench.tabular.grid import GOAL, PIT, WALL
 from pufferbench.widgets.drawing import Drawing, View
 from pufferbench.widgets.grid_picture import grid_picture
+from pufferbench.widgets.gridworld_knobs import knobs
 from pufferbench.widgets.kernel import watch_kernel
-from pufferbench.widgets.svg import Plot, picture
+from pufferbench.widgets.method_chart import method_chart
 
 DRAWN = "(drawn)"  # the name of worlds that are no preset
 FRAME = 0.05  # s between two pictures while it runs
-MOST = 400  # numbers in the chart
 
 # name -> key, tooltip
 TOOLS = {
@@ -175,14 +175,7 @@ class Gridworld(View):
             self._buttons[name] = button
         self.speed = ipywidgets.FloatLogSlider(30, min=0, max=4, step=0.25, description="Speed, steps/s",
                                                readout_format=".0f", tooltip="How fast it runs")  # fmt: skip
-        self.knobs = {
-            "gamma": _slider("Discount (gamma)", 0, 1, 0.01, "How much a reward one step later is worth"),
-            "slip": _slider("Slip", 0, 1, 0.05, "Probability that a step goes sideways"),
-            "step_reward": _slider("Step reward", -2, 0.5, 0.01, "What every step gives"),
-            "alpha": _slider("Step size (alpha)", 0, 1, 0.01, "Share of an error that is corrected at once"),
-            "epsilon": _slider("Exploration (epsilon)", 0, 1, 0.01, "Probability of a random action"),
-            "lam": _slider("Traces (lambda)", 0, 1, 0.01, "How far back an error is passed on"),
-        }
+        self.knobs = knobs()
         self._learning = {"alpha": 0.2, "epsilon": 0.1, "lam": 0.8}
         for name, slider in self.knobs.items():
             value = self._learning.get(name)
@@ -335,7 +328,8 @@ class Gridworld(View):
     def redraw(self) -> None:
         with self._lock:
             self.chart.draw(
-                self._chart(), f"{self.method.measure}, by {'sweep' if self.method.plans else 'episode'}"
+                method_chart(self.method),
+                f"{self.method.measure}, by {'sweep' if self.method.plans else 'episode'}",
             )
         super().redraw()
 
@@ -373,32 +367,6 @@ class Gridworld(View):
             kind, f"worth {self.method.values[self.cursor]:.3f}"
         )
         return f"Row {row}, column {column} is {what}."
-
-    def _chart(self) -> str:
-        method = self.method
-        history = method.history[-MOST:]
-        first = len(method.history) - len(history) + 1
-        plot = Plot(
-            (46, 40, 244, 90),
-            (first, max(first + len(history) - 1, first + 1)),
-            (min([*history, 0.0]), max([*history, 0.0])) if history else (0.0, 1.0),
-            title=f"{method.sweeps:,} {'sweeps' if method.plans else 'episodes'}, {method.steps:,} steps"
-            + (", done" if method.done else ""),
-            y_label=method.measure,
-            x_label="sweep" if method.plans else "episode",
-        )
-        plot.line(range(first, first + len(history)), history, "blue", "pb-thin")
-        if len(history) == 1:
-            plot.dot(first, history[0], "blue", radius=3)
-        return picture(
-            300, 168, str(plot), label=f"{method.measure}: {history[-1]:.3g}" if history else method.measure
-        )
-
-
-def _slider(words: str, low: float, high: float, step: float, tooltip: str) -> ipywidgets.FloatSlider:
-    return ipywidgets.FloatSlider(
-        min=low, max=high, step=step, description=words, tooltip=tooltip, readout_format=".2f"
-    )
 
 
 def gridworld(world: str | Grid = "4x3", method: str = "Value iteration") -> Gridworld:

@@ -25,7 +25,8 @@ import ipywidgets
 import psutil
 
 ROOT = Path(__file__).parents[2]
-SETTLE = 4.0  # s of every turn that do not count: the page makes a new panel
+# s of every turn that do not count: a new panel is made, and is lively at first (pufferbench.widgets.pace)
+SETTLE = 22.0
 
 CELL = """\
 import sys
@@ -66,7 +67,7 @@ def turn(name: str, shown: bool, seconds: float, place: ipywidgets.VBox) -> dict
 
     trainer = pufferbench.PuffeRL(env=name, seed=1, total_timesteps=10**10, lr_schedule="constant")
     with (in_a_panel if shown else in_a_thread)(trainer, place):
-        time.sleep(SETTLE if shown else SETTLE / 4)
+        time.sleep(SETTLE)  # both sides: later updates may be faster or slower than the first
         before, step, began = cpu_seconds(), trainer.global_step, time.perf_counter()
         time.sleep(seconds)
         took = time.perf_counter() - began

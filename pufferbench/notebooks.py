@@ -200,7 +200,3 @@ def _check_cell(cell: dict[str, Any]) -> list[str]:
         if _without_paths(output) != output:
             problems.append("an output has a path of one machine: clean it")
     return problems
-
-
-if __name__ == "__main__":
-    raise SystemExit("this command is now: puffer notebooks run|clean|check NOTEBOOK ...")

@@ -19,14 +19,13 @@ from pathlib import Path
 
 from pufferbench.classroom.course import Course, CourseError
 from pufferbench.classroom.rules import rules
-from pufferbench.classroom.untrusted import Refused, read
+from pufferbench.classroom.untrusted import CHECKPOINT_MB, METRICS_MB, Refused, read
 from pufferbench.records import write_atomic
 
 NOTEBOOK_MB = 10.0
 RUN = "run"
 # Of a run folder: pattern -> the largest file, MB
-RUN_FILES = {"config.toml": 1.0, "metrics.jsonl": 50.0}
-CHECKPOINT_MB = 50.0
+RUN_FILES = {"config.toml": 1.0, "metrics.jsonl": METRICS_MB}
 _STUDENT = re.compile(r"\w([\w .@-]*[\w.@-])?")  # it becomes the name of folders
 
 

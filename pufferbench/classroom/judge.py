@@ -25,11 +25,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pufferbench.classroom.untrusted import Refused, read
+from pufferbench.classroom.untrusted import CHECKPOINT_MB, METRICS_MB, Refused, read
 
-CHECKPOINT_MB = 50.0
 HEADER_MB = 1.0
-METRICS_MB = 50.0
 LARGEST = 4096  # of any number in a policy's arguments: widths, numbers of layers
 POINTS = 64  # of a learning curve, for the comparison
 

@@ -95,8 +95,10 @@ def judged(student: str, run: Path, told: Rules) -> Entry:
     if child.returncode != 0 or len(child.stdout) > LONGEST_ANSWER:
         last = child.stderr.decode("utf-8", "replace").strip().splitlines()[-1:] or ["nothing"]
         return Entry(student, refused=f"playing failed (status {child.returncode}): {last[0][:300]}")
-    answer: dict[str, Any] = json.loads(child.stdout)
-    return Entry(student, **answer)
+    try:
+        return Entry(student, **json.loads(child.stdout))
+    except (ValueError, TypeError) as error:
+        return Entry(student, refused=f"playing gave no answer that can be read: {str(error)[:200]}")
 
 
 # Where Python, numba's cache and Windows find their things

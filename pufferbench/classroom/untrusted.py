@@ -8,6 +8,9 @@ from pathlib import Path
 
 from pufferbench.errors import PufferBenchError
 
+CHECKPOINT_MB = 50.0  # the largest that are read
+METRICS_MB = 50.0
+
 
 class Refused(PufferBenchError):
     """Something handed in is not read; the message says what and why, for the student and the teacher."""

@@ -183,6 +183,16 @@ def test_damaged_metrics_are_left_out(run: Path, good: Path) -> None:
     assert curve(run, "episode_return") == curve(good, "episode_return") != []
 
 
+@pytest.mark.parametrize("said", ["no JSON", '{"points": 1}', "[]", "3"])
+def test_an_answer_that_cannot_be_read_is_no_score(
+    said: str, good: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = [sys.executable, "-c", f"print({said!r})"]
+    monkeypatch.setattr("pufferbench.classroom.leaderboard.python", lambda *arguments: command)
+    entry = judged("eve", good, TOLD)
+    assert entry.scores == [] and "no answer that can be read" in entry.refused
+
+
 def test_an_agent_that_takes_too_long_is_stopped(good: Path) -> None:
     entry = judged("slow", good, Rules("project", GAME, 8, 3, seconds=1, megabytes=8000))
     assert entry.refused == "it took more than 1 s, and was stopped"
